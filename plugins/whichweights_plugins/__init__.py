@@ -1,0 +1,1 @@
+"""The built-in providers; the server meets them only through entry points."""

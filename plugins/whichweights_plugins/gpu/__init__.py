@@ -1,0 +1,1 @@
+"""Live devices: what the drivers and the operating system report now."""

@@ -1,0 +1,1 @@
+"""Embedded knowledge: dated tables and the providers that serve them."""

@@ -1,0 +1,1 @@
+"""Tokenizers that run on this machine, offline."""

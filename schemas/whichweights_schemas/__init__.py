@@ -1,0 +1,1 @@
+"""The contract: data shapes, provider base classes, errors and evidence."""

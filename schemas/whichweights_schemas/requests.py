@@ -1,0 +1,81 @@
+"""What providers are asked: one frozen object a question, so that a new field breaks nobody."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from whichweights_schemas._base import Shape
+from whichweights_schemas.models import ModelRef, ModelSpec
+
+
+class FindModel(Shape):
+    """Which models could `query` mean?"""
+
+    query: str
+    limit: int = 12
+
+
+class CandidateFilter(Shape):
+    """Which models are worth considering; a provider may return more, never rank."""
+
+    max_parameters: int | None = None
+    ids: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ("instruct",)
+
+
+class FindApiModel(Shape):
+    """Which hosted models could `query` mean? Empty: all first-party ones."""
+
+    query: str = ""
+    limit: int = 12
+
+
+class TokenizerRequest(Shape):
+    """Whose tokenizer: a resolved model where there is one, else the name as given."""
+
+    name: str
+    model: ModelSpec | None = None
+
+
+class LookupAccelerator(Shape):
+    """What is a device of that name? `memory_gb` breaks ties between variants."""
+
+    name: str
+    memory_gb: float | None = None
+
+
+class LanguageQuestion(Shape):
+    """What is known of this model in this language (BCP-47 tag), up to this context?"""
+
+    model: ModelSpec
+    language: str
+    context_tokens: int = 0
+
+
+class LeadersQuestion(Shape):
+    """Which models of at most this size are best measured in this language?"""
+
+    language: str
+    max_parameters: int | None = None
+    limit: int = 20
+
+
+class ScoreQuestion(Shape):
+    """What is known of this model's skill? Empty skill: everything."""
+
+    model: ModelSpec
+    skill: str = ""
+
+
+class PriceQuestion(Shape):
+    """What does the device, or the hosted model, cost?"""
+
+    device: str | None = None
+    api_model: str | None = None
+
+
+class ModelQuestion(Shape):
+    """Tell more about this model."""
+
+    ref: ModelRef
+    limit: int = Field(default=20, description="At most so many rows")

@@ -1,0 +1,48 @@
+"""What a tokenizer provider hands out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from whichweights_schemas._base import Shape
+from whichweights_schemas.evidence import Evidence
+
+
+class TokenizerIdentity(Shape):
+    """Which vocabulary: its name, where it came from and the sha256 that proves it."""
+
+    name: str
+    source: str
+    sha256: str | None = None
+    vocabulary_size: int | None = None
+    evidence: Evidence
+
+
+class MessageRule(Shape):
+    """A documented overhead rule for chat messages, and the families it was documented for."""
+
+    per_message: int
+    per_name: int
+    reply: int
+    documented_for: tuple[str, ...]
+    source: str
+
+
+class Tokenizer(ABC):
+    """Counts text exactly. Blocking: callers run it in a worker thread."""
+
+    identity: TokenizerIdentity
+    message_rule: MessageRule | None = None
+
+    @abstractmethod
+    def count(self, text: str) -> int:
+        """Number of tokens of the text, special-token text counted as text."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Sequence[int]:
+        """Token ids of the text."""
+
+    @abstractmethod
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes one token stands for. Raises KeyError for an id outside the vocabulary."""

@@ -1,0 +1,1 @@
+"""Arguments and results of every tool, one module a tool."""

@@ -1,0 +1,108 @@
+"""The lossless forms an argument may take, and how each becomes canonical.
+
+Accepted: a scalar where a list is expected, a list given as a JSON string, "8192" and 8192.0 for
+8192, "32k" for 32,768 and "1m" for 1,048,576, any case of a named choice. Everything lossy is
+refused with a sentence that a caller can act on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, cast
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+MAX_TOKENS = 100_000_000
+MAX_NAME_CHARACTERS = 300
+
+_COUNT = re.compile(r"(\d[\d,_]*)(?:\s*([km])i?)?", re.IGNORECASE)
+_FACTOR = {"k": 1024, "m": 1024 * 1024}
+
+
+def _refuse(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("form", cast("Any", sentence.replace("{", "(").replace("}", ")")))
+
+
+def whole_number(value: object) -> object:
+    """An int from the lossless spellings of one; anything else is returned for pydantic to judge.
+
+    Raises PydanticCustomError for booleans, fractions and text that is not a count.
+    """
+    if isinstance(value, bool):
+        raise _refuse("expects a whole number, not a boolean")
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise _refuse(f"expects a whole number, not {value!r}")
+        return int(value)
+    if isinstance(value, str):
+        match = _COUNT.fullmatch(value.strip()[:40])
+        if match is None:
+            raise _refuse('expects a whole number such as 8192 or "32k"')
+        digits, unit = match.groups()
+        return int(digits.replace(",", "").replace("_", "")) * _FACTOR.get((unit or "").lower(), 1)
+    return value
+
+
+def as_list(value: object) -> object:
+    """A list from a scalar, or from a JSON list in a string."""
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith("[") and text.endswith("]"):
+            try:
+                return json.loads(text)
+            except ValueError as error:
+                raise _refuse("looks like a JSON list and is none") from error
+        return [value]
+    if isinstance(value, Mapping) or not isinstance(value, Sequence):
+        return [value]
+    return cast("object", value)
+
+
+def as_mapping(value: object) -> object:
+    """An object from a JSON object in a string."""
+    if isinstance(value, str) and value.strip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise _refuse("looks like a JSON object and is none") from error
+    return value
+
+
+def choice(**aliases: str) -> Callable[[object], object]:
+    """A validator that folds case and the given aliases ("vLLM", "llama_cpp") of a named choice."""
+
+    def fold(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        folded = value.strip().lower()
+        return aliases.get(re.sub(r"[^a-z0-9]", "", folded), folded.replace("-", "_"))
+
+    return fold
+
+
+def clean_name(value: object) -> object:
+    """A name without surrounding blanks. Raises PydanticCustomError when nothing is left."""
+    if not isinstance(value, str):
+        return value
+    name = value.strip()
+    if not name:
+        raise _refuse("must not be empty")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise _refuse(f"is longer than {MAX_NAME_CHARACTERS} characters")
+    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in name):
+        raise _refuse("holds control characters or lone surrogates")
+    return name
+
+
+Name = Annotated[str, BeforeValidator(clean_name)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(as_list), Field(min_length=1, max_length=16)]
+NamesOrNone = Annotated[tuple[Name, ...], BeforeValidator(as_list), Field(max_length=64)]
+Tokens = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=MAX_TOKENS)]
+TokensOrZero = Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=MAX_TOKENS)]
+DailyTokens = Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=10**13)]
+Sequences = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=100_000)]
+Limit = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=20)]
+Count = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=1_000_000)]

@@ -1,0 +1,112 @@
+"""quantize_plan: which format, how large, what it costs in quality; and what a tag means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from whichweights_schemas._base import Shape
+from whichweights_schemas.tools._common import ToolArguments, ToolResult
+from whichweights_schemas.tools._forms import Limit, Name, Names, Sequences, Tokens, choice
+from whichweights_schemas.tools.estimate_vram import EngineChoice, Verdict
+
+Quality = Annotated[Literal["best", "balanced", "smallest"], BeforeValidator(choice())]
+
+
+class QuantizePlanArguments(ToolArguments):
+    """Which format of this model for this memory? Or: what does this tag mean?"""
+
+    model: Name | None = Field(default=None, description="Model to plan for")
+    tag: Name | None = Field(
+        default=None, description="Q4_K_M, UD-Q4_K_XL, AWQ-4bit, or a file name"
+    )
+    accelerators: Names = ("live",)
+    target_gib: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+        default=None, description="Memory to stay within, instead of accelerators"
+    )
+    context_tokens: Tokens | None = None
+    concurrent_sequences: Sequences = 1
+    engine: EngineChoice = "auto"
+    quality: Quality = "balanced"
+    limit: Limit = 3
+
+
+class QualityLoss(Shape):
+    """Published loss against the unquantized model, on the model it was measured on."""
+
+    metric: str
+    value: float
+    model: str
+    source: str
+
+
+class PlanNeeds(Shape):
+    """What making the file takes; null = not known."""
+
+    disk_gib: float | None
+    ram_gib: float | None
+    calibration: bool | None
+    gpu: bool | None
+
+
+class ReadyMade(Shape):
+    """A file that exists already."""
+
+    repo: str
+    file: str | None
+    size_gib: float | None
+
+
+class FormatPlan(Shape):
+    """One format that fits, with what it takes and loses."""
+
+    rank: int
+    format: str
+    engine: str
+    bits_per_weight: float | None
+    file_gib: float
+    total_gib: float
+    headroom_gib: float | None
+    verdict: Verdict
+    quality_loss: QualityLoss | None
+    quality_note: str | None = None
+    decode_tokens_per_second: float | None
+    needs: PlanNeeds
+    ready_made: tuple[ReadyMade, ...] = ()
+    commands: tuple[str, ...] = ()
+    verify: tuple[str, ...] = ()
+
+
+class ExcludedFormat(Shape):
+    """A format left out, and why."""
+
+    format: str
+    reason: str
+
+
+class TagMeaning(Shape):
+    """What a tag says, in plain words."""
+
+    tag: str
+    format: str
+    container: str
+    meaning: str
+    lineage: str
+    nominal_bits: float | None
+    bits_per_weight: float | None
+    bits_per_weight_model: str | None = None
+    block_layout: str | None
+    tensors: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class QuantizePlanResult(ToolResult):
+    """The answer of quantize_plan: `tag_meaning` for a tag, `plans` for a model."""
+
+    model: str | None = None
+    tag_meaning: TagMeaning | None = None
+    plans: tuple[FormatPlan, ...] = ()
+    excluded: tuple[ExcludedFormat, ...] = ()
+    tensor_types: dict[str, int] | None = None
+    if_nothing_fits: tuple[str, ...] = ()

@@ -1,0 +1,5 @@
+import sys
+
+from whichweights.cli import main
+
+sys.exit(main())

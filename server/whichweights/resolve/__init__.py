@@ -1,0 +1,1 @@
+"""Turns what a caller writes into what planning computes with, by asking providers in order."""

@@ -1,0 +1,193 @@
+""""2x RTX 4090", "24GiB", "live" → the devices of one machine."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from whichweights.registry import ProviderSession
+from whichweights_schemas.accelerators import Accelerator, DeviceReading
+from whichweights_schemas.errors import InvalidArgument, UnknownAccelerator
+from whichweights_schemas.evidence import Evidence, Unknown
+from whichweights_schemas.providers import AcceleratorCatalogue, GpuProvider
+from whichweights_schemas.requests import LookupAccelerator
+
+LIVE = "live"
+MAX_DEVICES = 4096
+
+_COUNT = re.compile(r"(?:(\d{1,4})\s*[x\u00d7*]\s*)?(.+)", re.IGNORECASE | re.DOTALL)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb|g|tib|tb|mib|mb)(?:\s+(ram|memory))?", re.IGNORECASE)
+_RAM_FIRST = re.compile(r"(?:ram|system memory|memory)\s*(.+)", re.IGNORECASE)
+_UNIT_BYTES = {
+    "gib": 1 << 30,
+    "g": 1 << 30,
+    "gb": 10**9,
+    "tib": 1 << 40,
+    "tb": 10**12,
+    "mib": 1 << 20,
+    "mb": 10**6,
+}
+_MEMORY_IN_NAME = re.compile(r"\b(\d{1,4})\s*(?:gb|gib|g)\b", re.IGNORECASE)
+
+
+@dataclass
+class Machine:
+    """One machine: its devices, its own memory where known, and what was understood."""
+
+    accelerators: list[Accelerator] = field(default_factory=list[Accelerator])
+    memory: Accelerator | None = None
+    live: bool = False
+    notes: list[str] = field(default_factory=list[str])
+    unknown: list[Unknown] = field(default_factory=list[Unknown])
+    sources: dict[int, str] = field(default_factory=dict[int, str])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices in words, equal ones counted together."""
+        counts: dict[str, int] = {}
+        for device in self.accelerators:
+            counts[device.name] = counts.get(device.name, 0) + 1
+        return tuple(name if n == 1 else f"{n}x {name}" for name, n in counts.items())
+
+
+async def resolve_machine(session: ProviderSession, entries: Sequence[str]) -> Machine:
+    """The devices the entries name, together one machine.
+
+    Raises UnknownAccelerator with the nearest names, or InvalidArgument for a senseless count.
+    """
+    machine = Machine()
+    for entry in entries:
+        if entry.strip().lower() == LIVE:
+            await _add_live(session, machine)
+        else:
+            await _add_named(session, machine, entry)
+    if machine.live and not machine.accelerators:
+        machine.notes.append(
+            "no GPU was found: planned on CPU and system memory"
+            if machine.memory is not None
+            else "no GPU was found and the system memory could not be read"
+        )
+    return machine
+
+
+async def _add_live(session: ProviderSession, machine: Machine) -> None:
+    machine.live = True
+    seen = {device.uuid for device in machine.accelerators if device.uuid}
+    readings: list[tuple[str, DeviceReading]] = await session.all(
+        GpuProvider, lambda p: p.accelerators()
+    )
+    for provider, reading in readings:
+        for device in reading.accelerators:
+            if device.uuid is None or device.uuid not in seen:
+                _add(machine, device, provider)
+                seen.add(device.uuid)
+        if machine.memory is None:
+            machine.memory = reading.memory
+        machine.unknown.extend(reading.unknown)
+        machine.notes.extend(reading.warnings)
+
+
+async def _add_named(session: ProviderSession, machine: Machine, entry: str) -> None:
+    match = _COUNT.fullmatch(entry.strip())
+    count, name = int(match[1] or 1) if match else 1, (match[2] if match else entry).strip()
+    if not 1 <= count <= MAX_DEVICES - len(machine.accelerators):
+        raise InvalidArgument(
+            f"“{entry[:60]}” names {count} devices",
+            field="accelerators",
+            hint=f"1 to {MAX_DEVICES} devices make one machine",
+        )
+    memory = _system_memory(name)
+    if memory is not None:
+        machine.memory = memory
+        return
+    size = _plain_size(machine, name)
+    provider = "argument"
+    if size is None:
+        provider, size = await _looked_up(session, name, machine)
+    for _ in range(count):
+        _add(machine, size, provider)
+
+
+def _add(machine: Machine, device: Accelerator, provider: str) -> None:
+    machine.sources[len(machine.accelerators)] = provider
+    machine.accelerators.append(device)
+
+
+def _bytes_of(text: str) -> int | None:
+    match = _SIZE.fullmatch(text.strip())
+    return None if match is None else int(float(match[1]) * _UNIT_BYTES[match[2].lower()])
+
+
+def _system_memory(name: str) -> Accelerator | None:
+    """"64GiB RAM" or "RAM 64GiB": the host's own memory."""
+    match = _SIZE.fullmatch(name)
+    first = _RAM_FIRST.fullmatch(name)
+    size = _bytes_of(name) if match and match[3] else _bytes_of(first[1]) if first else None
+    if size is None:
+        return None
+    return Accelerator(
+        name="system memory",
+        kind="cpu",
+        total_bytes=size,
+        free_bytes=size,
+        total_basis="assumed",
+        total_note="as given",
+    )
+
+
+def _plain_size(machine: Machine, name: str) -> Accelerator | None:
+    size = _bytes_of(name)
+    if size is None:
+        return None
+    if size <= 0:
+        raise InvalidArgument("a device needs memory", field="accelerators", hint='say "24GiB"')
+    if name.lower().rstrip().endswith("gb"):
+        machine.notes.append(
+            f"{name} was read as {size / (1 << 30):.2f} GiB (decimal gigabytes); cards are sold "
+            f"with about that many GiB: name the card, or write {name[:-2].strip()}GiB"
+        )
+    return Accelerator(
+        name=name,
+        total_bytes=size,
+        free_bytes=size,
+        total_basis="assumed",
+        total_note="a size without a name: bandwidth and formats are not known",
+        evidence=(Evidence(fields=("total_bytes",), basis="assumed", source="your argument"),),
+    )
+
+
+async def _looked_up(
+    session: ProviderSession, name: str, machine: Machine
+) -> tuple[str, Accelerator]:
+    wanted = _MEMORY_IN_NAME.search(name)
+    request = LookupAccelerator(name=name, memory_gb=float(wanted[1]) if wanted else None)
+    answer = await session.first_named(AcceleratorCatalogue, lambda p: p.lookup(request))
+    if answer is None:
+        raise await _unknown_device(session, name)
+    provider, devices = answer
+    device = devices[0]
+    sizes = sorted({d.marketing_gb for d in devices if d.marketing_gb})
+    if wanted is None and len(sizes) > 1:
+        shown = ", ".join(f"{size:g}" for size in sizes)
+        machine.notes.append(
+            f"{name} exists with {shown} GB; {device.name} was taken: add the size to the name"
+        )
+    if device.total_bytes is None:
+        machine.unknown.append(
+            Unknown(field=f"{device.name}.total_gib", reason="no table has its memory size")
+        )
+    return provider, device.model_copy(update={"free_bytes": device.total_bytes})
+
+
+async def _unknown_device(session: ProviderSession, name: str) -> UnknownAccelerator:
+    tables = await session.all(AcceleratorCatalogue, lambda p: p.names())
+    names = {device.lower(): device for _, devices in tables for device in devices}
+    near = difflib.get_close_matches(name[:80].lower(), names, n=4, cutoff=0.4)
+    return UnknownAccelerator(
+        f"no table knows a device called “{name[:60]}”",
+        field="accelerators",
+        hint='name a device such as "RTX 4090" or "H100 80GB", or give a size such as "24GiB"',
+        suggestions=[names[key] for key in near],
+    )

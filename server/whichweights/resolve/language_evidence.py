@@ -1,0 +1,81 @@
+"""Asks the language providers about one model and one language, and about better models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from whichweights.planning.language_coverage import Coverage, cover
+from whichweights.registry import ProviderSession
+from whichweights.resolve.languages import ResolvedLanguage
+from whichweights_schemas.languages import LanguageEvidence, LanguageScore
+from whichweights_schemas.models import ModelSpec
+from whichweights_schemas.providers import LanguageProvider
+from whichweights_schemas.requests import LanguageQuestion, LeadersQuestion
+
+# A suggestion must be better by more than the usual noise of a few points, and be measured.
+_BETTER_BY = 5.0
+_MEASURED = ("A", "B")
+_LEADERS = 20
+
+
+@dataclass(frozen=True)
+class LanguageFinding:
+    """What is known of one language, and what follows."""
+
+    language: ResolvedLanguage
+    evidence: LanguageEvidence
+    coverage: Coverage
+
+
+async def find_language(
+    session: ProviderSession, spec: ModelSpec, language: ResolvedLanguage, context_tokens: int
+) -> LanguageFinding:
+    """Evidence of all providers, joined, and the coverage that follows from it."""
+    evidence = await language_evidence(session, spec, language.tag, context_tokens)
+    coverage = cover(
+        evidence,
+        language.tag,
+        context_tokens=context_tokens,
+        window_tokens=spec.max_context_tokens,
+    )
+    return LanguageFinding(language, evidence, coverage)
+
+
+async def language_evidence(
+    session: ProviderSession, spec: ModelSpec, tag: str, context_tokens: int
+) -> LanguageEvidence:
+    """The union of what the providers know; of claims and priors the first one."""
+    question = LanguageQuestion(model=spec, language=tag, context_tokens=context_tokens)
+    found = [e for _, e in await session.all(LanguageProvider, lambda p: p.evidence(question))]
+    if len(found) == 1:
+        return found[0]
+    return LanguageEvidence(
+        official=next((e.official for e in found if e.official), None),
+        scores=tuple(row for e in found for row in e.scores),
+        prior=next((e.prior for e in found if e.prior), None),
+        fertility=tuple(row for e in found for row in e.fertility),
+        retention=tuple(row for e in found for row in e.retention),
+    )
+
+
+async def find_better(
+    session: ProviderSession, spec: ModelSpec, finding: LanguageFinding, *, limit: int
+) -> list[tuple[LanguageScore, Coverage]]:
+    """Models no larger than this one whose measured coverage in the language is clearly better."""
+    own = finding.coverage.coverage.value if finding.coverage.coverage else 0.0
+    wanted = LeadersQuestion(
+        language=finding.language.tag, max_parameters=spec.parameters.total, limit=_LEADERS
+    )
+    leaders = await session.all(LanguageProvider, lambda p: p.leaders(wanted))
+    better: dict[str, tuple[LanguageScore, Coverage]] = {}
+    for score in (score for _, scores in leaders for score in scores):
+        coverage = cover(
+            LanguageEvidence(scores=(score,)),
+            finding.language.tag,
+            context_tokens=0,
+            window_tokens=None,
+        )
+        clear = coverage.coverage is not None and coverage.coverage.value > own + _BETTER_BY
+        if clear and coverage.grade in _MEASURED and score.measured_model != spec.id:
+            better.setdefault(score.measured_model, (score, coverage))
+    return list(better.values())[:limit]

@@ -1,0 +1,140 @@
+"""A name, an id or a bare size → one ModelSpec, or an error that names the candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from whichweights.planning.generic import generic_model, parse_size_name
+from whichweights.registry import ProviderSession
+from whichweights_schemas.errors import (
+    AmbiguousModel,
+    ModelNotFound,
+    UnsupportedArchitecture,
+)
+from whichweights_schemas.models import ModelRef, ModelSpec
+from whichweights_schemas.providers import ApiModelProvider, ModelProvider
+from whichweights_schemas.requests import FindApiModel, FindModel
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model, the provider that knew it, and what was understood along the way."""
+
+    spec: ModelSpec
+    provider: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Found:
+    refs: list[ModelRef] = field(default_factory=list[ModelRef])
+
+    def matching(self, *kinds: str) -> list[ModelRef]:
+        return [ref for ref in self.refs if ref.match in kinds]
+
+
+async def resolve_model(
+    session: ProviderSession, query: str, *, argument: str = "model"
+) -> ResolvedModel:
+    """The one model the query means.
+
+    Raises ModelNotFound, AmbiguousModel, or UnsupportedArchitecture for a hosted model whose
+    weights are not published.
+    """
+    size = parse_size_name(query)
+    if size is not None:
+        return ResolvedModel(
+            generic_model(size),
+            "generic",
+            (
+                f"{query} is a bare size: a typical architecture of that size stands in (prior); "
+                "name a model for exact figures",
+            ),
+        )
+    found = _Found()
+    ref, notes = await _find(session, query, found, argument)
+    spec = await session.one(ModelProvider, ref.provider, lambda p: p.spec(ref))
+    if spec is None:
+        raise ModelNotFound(
+            f"{ref.id} was listed by provider {ref.provider}, which no longer knows it",
+            field=argument,
+            hint="name another model",
+        )
+    return ResolvedModel(spec, ref.provider, notes)
+
+
+async def _find(
+    session: ProviderSession, query: str, found: _Found, argument: str
+) -> tuple[ModelRef, tuple[str, ...]]:
+    wanted, _, revision = query.partition("@")
+    request = FindModel(query=wanted)
+
+    async def named(provider: ModelProvider) -> Sequence[ModelRef] | None:
+        refs = await provider.find(request)
+        found.refs.extend(refs)
+        return [ref for ref in refs if ref.match in ("id", "alias")] or None
+
+    exact = await session.first(ModelProvider, named)
+    if exact is not None:
+        ref, notes = _one_of(exact, query, argument)
+    else:
+        ref, notes = await _guess(session, found, query, argument)
+    if revision and ref.revision != revision:
+        notes = (*notes, f"revision {revision} is not known here: the figures are of {ref.id}")
+    return ref, notes
+
+
+async def _guess(
+    session: ProviderSession, found: _Found, query: str, argument: str
+) -> tuple[ModelRef, tuple[str, ...]]:
+    partial = found.matching("partial")
+    if partial:
+        ref, notes = _one_of(partial, query, argument)
+        return ref, (*notes, f"“{_short(query)}” was understood as {ref.id}")
+    await _refuse_hosted(session, query, argument)
+    raise ModelNotFound(
+        f"no model is known as “{_short(query)}”",
+        field=argument,
+        hint='give a Hub repo id, a name such as "llama 3.1 8b", or a bare size such as "7B"',
+        suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN],
+    )
+
+
+def _one_of(
+    refs: Sequence[ModelRef], query: str, argument: str
+) -> tuple[ModelRef, tuple[str, ...]]:
+    by_id = [ref for ref in refs if ref.match == "id"]
+    refs = by_id[:1] or refs
+    instruct = [ref for ref in refs if ref.kind == "instruct"]
+    others = {ref.kind for ref in refs} - {"instruct"}
+    if len(refs) == 1:
+        return refs[0], (refs[0].note,) if refs[0].note else ()
+    if len(instruct) == 1 and others == {"base"} and len(refs) == 2:
+        return instruct[0], ("a name that a base and an instruct model share means instruct",)
+    raise AmbiguousModel(
+        f"“{_short(query)}” fits {len(refs)} models",
+        field=argument,
+        hint="name one of them",
+        suggestions=[ref.id for ref in refs][:_SHOWN],
+    )
+
+
+async def _refuse_hosted(session: ProviderSession, query: str, argument: str) -> None:
+    hosted = await session.first(
+        ApiModelProvider, lambda p: p.find(FindApiModel(query=query, limit=1))
+    )
+    if hosted and not hosted[0].open_weights:
+        raise UnsupportedArchitecture(
+            f"{hosted[0].id} is a hosted model of {hosted[0].vendor}: "
+            "its architecture is not published",
+            field=argument,
+            hint="describe_model has its window and list price; "
+            "name an open-weight model for memory figures",
+        )
+
+
+def _short(query: str) -> str:
+    return query if len(query) <= 60 else f"{query[:60]}…"

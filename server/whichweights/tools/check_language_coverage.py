@@ -1,0 +1,210 @@
+"""check_language_coverage: official claim, measured rows, cost and retention, kept apart."""
+
+from __future__ import annotations
+
+from whichweights.answering import EvidenceLog
+from whichweights.planning.language_coverage import Coverage
+from whichweights.planning.retention import PRIOR_DATE, PRIOR_SOURCE, RetentionFigure
+from whichweights.registry import ProviderSession
+from whichweights.resolve.language_evidence import LanguageFinding, find_better, find_language
+from whichweights.resolve.languages import resolve_language
+from whichweights.resolve.models import resolve_model
+from whichweights.tools._spec import ToolSpec
+from whichweights_schemas.languages import LanguageEvidence
+from whichweights_schemas.models import ModelSpec
+from whichweights_schemas.tools.check_language_coverage import (
+    BetterModel,
+    CheckLanguageCoverageArguments,
+    CheckLanguageCoverageResult,
+    LanguageAnswer,
+    LanguageRow,
+    QualityParts,
+    Retention,
+)
+
+_ROWS_SHOWN = 5
+_BETTER_SHOWN = 3
+
+
+async def run(
+    arguments: CheckLanguageCoverageArguments, session: ProviderSession
+) -> CheckLanguageCoverageResult:
+    """Judge every language. Raises UnknownLanguage, ModelNotFound, AmbiguousModel."""
+    languages = [resolve_language(text) for text in arguments.languages]
+    resolved = await resolve_model(session, arguments.model)
+    spec = resolved.spec
+    log = EvidenceLog()
+    log.warn(*resolved.notes)
+    findings = [
+        await find_language(session, spec, language, arguments.context_tokens)
+        for language in languages
+    ]
+    if arguments.context_tokens and spec.max_context_tokens:
+        _warn_beyond(arguments.context_tokens, spec, log)
+    answers = tuple(_answer(finding, log) for finding in findings)
+    better = await _better(session, spec, findings)
+    return CheckLanguageCoverageResult(
+        model=spec.id,
+        languages=answers,
+        better_models=better,
+        warnings=log.warnings,
+        evidence=log.evidence,
+        unknown=log.unknowns,
+    )
+
+
+def _warn_beyond(context_tokens: int, spec: ModelSpec, log: EvidenceLog) -> None:
+    window = spec.max_context_tokens or 0
+    if context_tokens > window:
+        log.warn(f"{context_tokens:,} tokens exceed the model's window of {window:,}")
+
+
+def _answer(finding: LanguageFinding, log: EvidenceLog) -> LanguageAnswer:
+    coverage, evidence, tag = finding.coverage, finding.evidence, finding.language.tag
+    _log(finding, log)
+    official = evidence.official
+    return LanguageAnswer(
+        input=finding.language.input,
+        tag=tag,
+        name=finding.language.name,
+        official=official.status if official else "unknown",
+        coverage=coverage.coverage,
+        grade=coverage.grade,
+        quality=_quality(coverage),
+        rows=_rows(evidence),
+        tokens_per_english_token=coverage.tokens_per_english_token,
+        effective_context_tokens=coverage.effective_context_tokens,
+        retention=_retention(coverage.retention),
+        verdict=coverage.verdict,
+        note=coverage.note,
+    )
+
+
+def _log(finding: LanguageFinding, log: EvidenceLog) -> None:
+    tag, coverage, evidence = finding.language.tag, finding.coverage, finding.evidence
+    if evidence.official and evidence.official.evidence:
+        log.extend([evidence.official.evidence], prefix=f"{tag}.")
+    if coverage.score:
+        log.extend([coverage.score.evidence], prefix=f"{tag}.")
+    if coverage.prior:
+        log.extend([coverage.prior.evidence], prefix=f"{tag}.")
+    for row in evidence.fertility[:1]:
+        log.extend([row.evidence], prefix=f"{tag}.")
+    if coverage.retention and coverage.retention.basis == "prior":
+        log.add(f"{tag}.retention", "prior", PRIOR_SOURCE, date=PRIOR_DATE)
+    if coverage.coverage is None:
+        log.unknown(f"{tag}.coverage", "no measurement and no prior of its size in this language")
+    if coverage.tokens_per_english_token is None:
+        log.unknown(f"{tag}.tokens_per_english_token", "its tokenizer was not measured")
+    if evidence.official is None or evidence.official.status == "unknown":
+        log.unknown(f"{tag}.official", "no language list of the maker is known")
+
+
+def _quality(coverage: Coverage) -> QualityParts:
+    score, prior = coverage.score, coverage.prior
+    return QualityParts(
+        relative_to_p95=score.relative_to_p95 if score else None,
+        normalized=score.normalized if score else None,
+        prior_low=prior.p10 if prior else None,
+        prior_median=prior.median if prior else None,
+        prior_high=prior.p90 if prior else None,
+        tasks=score.tasks if score else 0,
+        sources=len(score.sources) if score else 0,
+    )
+
+
+def _rows(evidence: LanguageEvidence) -> tuple[LanguageRow, ...]:
+    scores = [
+        LanguageRow(
+            kind="score",
+            what=f"{row.tasks} tasks, {row.datasets} datasets" + (f", {row.mode}" if row.mode else ""),
+            value=row.normalized if row.relative_to_p95 is None else row.relative_to_p95,
+            measured_model=row.measured_model,
+            measured_on=row.measured_on,
+            source=", ".join(row.sources),
+            date=row.evidence.date,
+        )
+        for row in evidence.scores
+        if row.relative_to_p95 is not None or row.normalized is not None
+    ]
+    points = [
+        LanguageRow(
+            kind="retention",
+            what=f"{point.benchmark} at {point.context_tokens:,} tokens",
+            value=point.score,
+            measured_model=point.measured_model,
+            measured_on=point.measured_on,
+            source=point.evidence.source,
+            date=point.evidence.date,
+        )
+        for point in evidence.retention
+    ]
+    return (*scores[:_ROWS_SHOWN], *points[:_ROWS_SHOWN])
+
+
+def _retention(figure: RetentionFigure | None) -> Retention | None:
+    if figure is None:
+        return None
+    return Retention(
+        at_tokens=figure.at_tokens,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        basis=figure.basis,
+        note=figure.note,
+    )
+
+
+async def _better(
+    session: ProviderSession, spec: ModelSpec, findings: list[LanguageFinding]
+) -> tuple[BetterModel, ...]:
+    """Models of at most this size with better measured evidence in the weakest language."""
+    weakest = min(findings, key=lambda f: f.coverage.coverage.value if f.coverage.coverage else -1)
+    found = await find_better(session, spec, weakest, limit=_BETTER_SHOWN)
+    return tuple(
+        BetterModel(
+            model=score.measured_model,
+            language=weakest.language.tag,
+            coverage=coverage.coverage.value,
+            grade=coverage.grade,
+            parameters=score.parameters,
+        )
+        for score, coverage in found
+        if coverage.coverage is not None
+    )
+
+
+def text(result: CheckLanguageCoverageResult) -> str:
+    """One line a language, then the way out."""
+    lines = [f"{result.model}:"]
+    lines.extend(_line(language) for language in result.languages)
+    if result.better_models:
+        names = ", ".join(f"{m.model} ({m.coverage:g})" for m in result.better_models)
+        lines.append(f"Better measured in {result.better_models[0].language}: {names}")
+    return "\n".join((*lines, *result.warnings))
+
+
+def _line(language: LanguageAnswer) -> str:
+    line = f"{language.name} ({language.tag}): {language.verdict}, grade {language.grade}"
+    if language.coverage:
+        band = language.coverage
+        line += f", coverage {band.value:g} ({band.low:g}-{band.high:g})"
+    line += f", officially {language.official.replace('_', ' ')}"
+    if language.tokens_per_english_token:
+        line += f", {language.tokens_per_english_token:.2f} tokens per English token"
+    return line
+
+
+SPEC = ToolSpec(
+    name="check_language_coverage",
+    title="Check language coverage",
+    description=(
+        "How good a model is in given languages over a context length: the maker's claim, measured "
+        "scores, tokenizer cost, long-context retention, with a grade A-U for the evidence. "
+        "0-100, 100 = the 95th-percentile model; no evidence gives no number."
+    ),
+    arguments=CheckLanguageCoverageArguments,
+    result=CheckLanguageCoverageResult,
+    run=run,
+    text=text,
+)

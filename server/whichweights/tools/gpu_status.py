@@ -1,0 +1,100 @@
+"""gpu_status: the devices of this machine as they are now, or what a named device is."""
+
+from __future__ import annotations
+
+from whichweights.answering import EvidenceLog, gib_or_none
+from whichweights.planning.formats import runnable_formats
+from whichweights.registry import ProviderSession
+from whichweights.resolve.accelerators import resolve_machine
+from whichweights.resolve.clock import utc_now
+from whichweights.tools._spec import ToolSpec
+from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.tools.gpu_status import DeviceStatus, GpuStatusArguments, GpuStatusResult
+
+
+async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuStatusResult:
+    """Read or look up every device. Raises UnknownAccelerator, InvalidArgument."""
+    machine = await resolve_machine(session, arguments.accelerators)
+    log = EvidenceLog()
+    log.warn(*machine.notes)
+    for entry in machine.unknown:
+        log.unknown(entry.field, entry.reason)
+    for device in (*machine.accelerators, *filter(None, [machine.memory])):
+        log.extend(device.evidence, prefix=f"{device.name}.")
+        for entry in device.unknown:
+            log.unknown(f"{device.name}.{entry.field}", entry.reason)
+        if device.unverified:
+            log.warn(f"{device.name}: {', '.join(device.unverified)} unverified")
+    return GpuStatusResult(
+        devices=tuple(
+            _status(device, machine.sources.get(index, "argument"))
+            for index, device in enumerate(machine.accelerators)
+        ),
+        system_memory=_status(machine.memory, "system") if machine.memory else None,
+        read_at=utc_now(),
+        warnings=log.warnings,
+        evidence=log.evidence,
+        unknown=log.unknowns,
+    )
+
+
+def _status(device: Accelerator, source: str) -> DeviceStatus:
+    bandwidth = device.memory_bandwidth_bytes_per_second
+    return DeviceStatus(
+        name=device.name,
+        kind=device.kind,
+        index=device.index,
+        uuid=device.uuid,
+        vendor=device.vendor,
+        total_gib=gib_or_none(device.total_bytes),
+        total_basis=device.total_basis,
+        total_note=device.total_note,
+        used_gib=gib_or_none(device.used_bytes),
+        free_gib=gib_or_none(device.free_bytes),
+        memory_bandwidth_gb_s=bandwidth / 1e9 if bandwidth else None,
+        compute_capability=device.compute_capability,
+        architecture=device.architecture,
+        unified_memory=device.unified_memory,
+        mig_profile=device.mig_profile,
+        driver_version=device.driver_version,
+        utilization_percent=device.utilization_percent,
+        processes=device.processes,
+        formats={} if device.kind == "cpu" else runnable_formats(device),
+        source=source,
+    )
+
+
+def text(result: GpuStatusResult) -> str:
+    """One line a device."""
+    lines = [_line(device) for device in result.devices]
+    if not lines:
+        lines.append("No GPU found.")
+    if result.system_memory is not None:
+        lines.append(_line(result.system_memory))
+    return "\n".join((*lines, *result.warnings, *(u.reason for u in result.unknown[:3])))
+
+
+def _line(device: DeviceStatus) -> str:
+    free = "unknown" if device.free_gib is None else f"{device.free_gib:.1f} GiB"
+    total = "unknown" if device.total_gib is None else f"{device.total_gib:.1f} GiB"
+    line = f"{device.name}: {free} free of {total}"
+    if device.compute_capability:
+        line += f", compute capability {device.compute_capability}"
+    if device.memory_bandwidth_gb_s:
+        line += f", {device.memory_bandwidth_gb_s:g} GB/s"
+    return line
+
+
+SPEC = ToolSpec(
+    name="gpu_status",
+    title="GPU status",
+    description=(
+        "Devices of this machine with total, used and free memory (GiB) right now, who uses them, "
+        "and which weight formats they can run; or look up named devices. What cannot be read is "
+        "listed in `unknown` with the reason."
+    ),
+    arguments=GpuStatusArguments,
+    result=GpuStatusResult,
+    run=run,
+    text=text,
+)

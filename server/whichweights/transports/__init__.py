@@ -1,0 +1,1 @@
+"""How a request arrives over the Model Context Protocol."""
