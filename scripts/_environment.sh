@@ -11,8 +11,8 @@ else
     installed=.venv/installed-by-scripts
     if [ ! -e "$installed" ] || [ pyproject.toml -nt "$installed" ]; then
         [ -x .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv
-        .venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first with --group
-        .venv/bin/python -m pip install --quiet --editable . --group dev
+        .venv/bin/python -m pip install -qq --upgrade 'pip>=25.1'  # the first with --group
+        .venv/bin/python -m pip install -qq --editable . --group dev
         touch "$installed"
     fi
 fi

@@ -126,9 +126,9 @@ class ModelSpec(Shape):
 
     `blocks` holds each distinct kind of layer once, `layout` names the block of every layer in
     order: `blocks[layout[i]]` is layer i. Both are empty when the shape is not known; then
-    `cache_figure` may still give the cache, `stated_layers` how many layers there are, and `unknown`
-    says what is missing. `unknown` naming `extra_parameters` means that the layers as given here do
-    not add up to the weights: size such a model from `parameters`.
+    `cache_figure` may still give the cache, `stated_layers` the number of layers, and `unknown`
+    says what is missing. `unknown` naming `extra_parameters` means that the layers as given here
+    do not add up to the weights: size such a model from `parameters`.
     """
 
     id: str = Field(description="Hub repository id, path or provider-specific name")

@@ -22,6 +22,7 @@ from whichweights_schemas.languages import (
     DevicePrice,
     LanguageEvidence,
     LanguageScore,
+    ModelScore,
     ScoreEvidence,
 )
 from whichweights_schemas.models import ModelFile, ModelRef, ModelRelative, ModelSpec
@@ -35,6 +36,7 @@ from whichweights_schemas.requests import (
     ModelQuestion,
     PriceQuestion,
     ScoreQuestion,
+    SkillTableQuestion,
     TokenizerRequest,
 )
 from whichweights_schemas.tokenizing import Tokenizer
@@ -91,6 +93,10 @@ class Provider(ABC, Generic[SettingsT]):
 
     async def warm(self) -> None:
         """Load now what would otherwise load at the first question."""
+        return
+
+    async def aclose(self) -> None:
+        """Release what the provider holds (clients, handles); called once, when the server ends."""
         return
 
 
@@ -195,6 +201,10 @@ class ScoreProvider(Provider[SettingsT]):
     @abstractmethod
     async def evidence(self, request: ScoreQuestion) -> ScoreEvidence:
         """Published scores of this model, and priors of its size class."""
+
+    async def table(self, request: SkillTableQuestion) -> Sequence[ModelScore]:
+        """Every row of the asked skills; `measured_model` is a repository id where one is known."""
+        return ()
 
 
 class PriceProvider(Provider[SettingsT]):

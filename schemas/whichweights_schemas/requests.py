@@ -67,6 +67,12 @@ class ScoreQuestion(Shape):
     skill: str = ""
 
 
+class SkillTableQuestion(Shape):
+    """All published rows of these skills, for ranking many models at once."""
+
+    skills: tuple[str, ...]
+
+
 class PriceQuestion(Shape):
     """What does the device, or the hosted model, cost?"""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -153,10 +153,11 @@ class ProviderSession:
 
     async def batches(
         self, kind: type[P], ask: Callable[[P], AsyncIterator[T]]
-    ) -> AsyncIterator[tuple[str, T]]:
+    ) -> AsyncGenerator[tuple[str, T]]:
         """The streams of all providers, one after the other, with their names.
 
         Only the wait for a batch counts against the deadline, not what the caller does with it.
+        Who stops early calls `aclose()`, as of any generator.
         """
         for slot in self._slots(kind):
             stream = _Stream(ask)

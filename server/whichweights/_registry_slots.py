@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import anyio
 from pydantic import ValidationError
@@ -73,10 +73,9 @@ class Slot:
         """The provider, or what is wrong with it; all callers wait for the same attempt."""
         if self.loaded is None:
             if self._loading is None:
-                self._loading = ThreadJob(
-                    self._load_now, name=f"whichweights load {self.listed.name}"
-                )
-                self._loading.start()
+                job = ThreadJob(self._load_now, name=f"whichweights load {self.listed.name}")
+                job.start()
+                self._loading = job
             self.loaded = await self._loading.wait()
         return self.loaded
 
@@ -92,16 +91,19 @@ class Slot:
             partial(function, *args), name=f"whichweights {self.listed.name}"
         )
         await limiter.acquire_on_behalf_of(job)
-        if self.busy():
+        try:
+            if self.busy():
+                raise ProviderTimeout(f"{self.listed.name} is {STILL_BUSY}")
+            job.start()
+        except Exception:
             limiter.release_on_behalf_of(job)
-            raise ProviderTimeout(f"{self.listed.name} is {STILL_BUSY}")
+            raise
 
         def ended() -> None:
             self._jobs.discard(job)
             limiter.release_on_behalf_of(job)
 
         self._jobs.add(job)
-        job.start()
         job.when_done(ended)
         return await job.wait()
 
@@ -145,7 +147,7 @@ def _checked(found: object, kind: ProviderKind) -> type[AnyProvider]:
         raise _DefectError(f"written for provider API {api}, this is {API_VERSION}")
     if not isinstance(found, type) or not issubclass(found, base):
         raise _DefectError(f"the entry point names {found!r}, which is not a {base.__name__} class")
-    provider_class: type[AnyProvider] = found
+    provider_class = cast("type[AnyProvider]", found)
     if inspect.isabstract(provider_class):
         missing = ", ".join(sorted(provider_class.__abstractmethods__))
         raise _DefectError(f"{provider_class.__name__} does not implement {missing}")

@@ -11,6 +11,7 @@ import pytest
 import whichweights
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("server/whichweights", "plugins/whichweights_plugins", "schemas/whichweights_schemas")
 GROUPS = {
     "whichweights.accelerators",
     "whichweights.api_models",
@@ -50,12 +51,16 @@ def test_the_console_script_is_callable():
     assert callable(script.load())
 
 
-@pytest.mark.parametrize(
-    "package",
-    ["server/whichweights", "plugins/whichweights_plugins", "schemas/whichweights_schemas"],
-)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_each_package_says_that_it_is_typed(package: str):
     assert (ROOT / package / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_folder_of_modules_is_a_package_that_the_import_contracts_see(package: str):
+    folders = {file.parent for file in (ROOT / package).rglob("*.py")}
+    assert folders
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
 def test_the_lock_file_names_only_public_package_indexes():

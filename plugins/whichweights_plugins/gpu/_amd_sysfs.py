@@ -16,7 +16,7 @@ _AMD, _INTEL = 0x1002, 0x8086
 _INTEGRATED_GFX = frozenset(
     {
         *("gfx902", "gfx909", "gfx90c"),
-        *("gfx1013", "gfx1033", "gfx1035", "gfx1036", "gfx1037"),
+        *("gfx1013", "gfx1033", "gfx1035", "gfx1036"),
         *("gfx1103", "gfx1150", "gfx1151", "gfx1152", "gfx1153"),
     }
 )

@@ -63,7 +63,9 @@ class NvmlCalls:
 
     def __init__(self, library: Any) -> None:
         self._library = library
-        self._error: type[Exception] = library.NVMLError
+        # The binding's own complaint about an old driver does not derive from NVMLError.
+        mismatch: type[Exception] = getattr(library, "NVMLLibraryMismatchError", library.NVMLError)
+        self._errors: tuple[type[Exception], ...] = (library.NVMLError, mismatch)
         self._missing: set[tuple[str, ...]] = set()
 
     def call(self, function: str, *arguments: Any, **options: Any) -> Any:
@@ -78,8 +80,8 @@ class NvmlCalls:
             raise NvmlFailure(FUNCTION_NOT_FOUND, function)
         try:
             return target(*arguments, **options)
-        except self._error as error:
-            code: object = getattr(error, "value", None)
+        except self._errors as error:
+            code: object = getattr(error, "value", FUNCTION_NOT_FOUND)
             if code == FUNCTION_NOT_FOUND:
                 self._missing.add(key)
             raise NvmlFailure(code if isinstance(code, int) else None, function) from error

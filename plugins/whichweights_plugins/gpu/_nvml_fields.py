@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from whichweights_plugins.gpu._host_memory import read_meminfo
-from whichweights_plugins.gpu._nvml_calls import NOT_SUPPORTED, NvmlCalls, NvmlFailure
+from whichweights_plugins.gpu._nvml_calls import (
+    FUNCTION_NOT_FOUND,
+    NOT_SUPPORTED,
+    NvmlCalls,
+    NvmlFailure,
+)
 from whichweights_schemas.accelerators import Accelerator, DeviceProcess
 from whichweights_schemas.evidence import Basis, Evidence, Unknown
 
@@ -17,8 +22,8 @@ reports, from public outputs collected 2026-11."""
 
 _INTEGRATED_NAMES = ("GB10", "ORIN", "XAVIER", "THOR", "TEGRA")
 _INTEGRATED_CAPABILITIES = frozenset({"5.3", "6.2", "7.2", "8.7", "11.0", "12.1"})
-"""Chips that share the host's memory (Jetson TX1 to Thor, DGX Spark's GB10), by
-developer.nvidia.com/cuda-gpus, read 2026-11."""
+"""Chips that share the host's memory: Jetson Nano, TX2, Xavier, Orin and Thor, DGX Spark's GB10, by
+developer.nvidia.com/cuda-gpus and its legacy page, read 2026-11."""
 
 
 @dataclass(frozen=True)
@@ -160,12 +165,11 @@ class DeviceReader:
         """Compute and graphics processes, one entry a process; None when neither list is told."""
         found: dict[int, int | None] = {}
         answered = False
-        for function in (
-            "nvmlDeviceGetComputeRunningProcesses",
-            "nvmlDeviceGetGraphicsRunningProcesses",
-        ):
-            rows = self.read("processes", function)
-            if rows is None:
+        for kind in ("Compute", "Graphics"):
+            try:
+                rows = self._running(f"nvmlDeviceGet{kind}RunningProcesses")
+            except NvmlFailure as failure:
+                self.miss("processes", failure)
                 continue
             answered = True
             for row in rows:
@@ -180,6 +184,15 @@ class DeviceReader:
             DeviceProcess(pid=pid, name=self._process_name(pid), used_bytes=used)
             for pid, used in sorted(found.items())
         )
+
+    def _running(self, function: str) -> Any:
+        """Version 3 of the list, else 2 (drivers before 510): the rows have the same layout."""
+        try:
+            return self.calls.call(f"{function}_v3", self.handle)
+        except NvmlFailure as failure:
+            if failure.code != FUNCTION_NOT_FOUND:
+                raise
+            return self.calls.call(f"{function}_v2", self.handle)
 
     def _process_name(self, pid: int) -> str | None:
         """The program, without its arguments: those may hold secrets. None when not permitted."""

@@ -14,14 +14,15 @@ _COMPUTERS = re.compile(r"\b(imac|mac ?book|mac)( (pro|air|mini|studio))?\b")
 _SXM = re.compile(r"sxm\d")
 
 _BRANDS = frozenset(
-    "nvidia geforce rtx gtx tesla amd instinct radeon rx intel arc apple google graphics gpu gpus "
-    "generation edition chip laptopgpu jetson w r tm".split()
+    {"nvidia", "geforce", "rtx", "gtx", "tesla", "jetson", "amd", "instinct", "radeon", "rx"}
+    | {"intel", "arc", "apple", "google", "graphics", "gpu", "gpus", "generation", "edition"}
+    | {"chip", "w", "r", "tm"}
 )
 """Say who makes a device, not which one it is: allowed and never required."""
 
 _FORMS = frozenset(
-    "sxm sxm2 sxm4 sxm5 sxm6 pcie nvl hbm2e hbm3 hbm3e 144g ac ada blackwell workstation "
-    "server".split()
+    {"sxm", "sxm2", "sxm4", "sxm5", "sxm6", "pcie", "nvl", "hbm2e", "hbm3", "hbm3e", "144g", "ac"}
+    | {"ada", "blackwell", "workstation", "server"}
 )
 """Tell forms of one device apart: never required, but a device must have the one that is named."""
 
@@ -46,7 +47,7 @@ class DeviceName:
             for part in (spelling, *re.split(r" / |\(radeon", spelling.lower()))
         ]
         found = [frozenset(words(part)) for part in parts]
-        everything = frozenset().union(*found)
+        everything = frozenset[str]().union(*found)
         labels = {frozenset(label - _BRANDS - _FORMS - _cores(label)) for label in found}
         form = next(
             (

@@ -1,5 +1,156 @@
-"""Matches what people type to names of models."""
+"""Matches what people type to the models of the catalogue."""
+
 from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from whichweights_plugins.knowledge._tables import Row
+
+Match = Literal["id", "alias", "partial", "similar"]
+
+MAX_QUERY_CHARACTERS = 256
+"""Longer than any name; longer queries match nothing, at no cost."""
+
+_SEPARATORS = re.compile(r"[\s_\-/]+")
+_NUMBER_AFTER_WORD = re.compile(r"(?<=[a-z])(?=\d)")
+_UNIT_APART = re.compile(r"(?<=\d) (?=[bm]\b)")
+_BARE_SIZE = re.compile(r"(\d+x ?)?\d+(\.\d+)? ?[bmt]")
+_INSTRUCT = frozenset(("instruct", "it", "chat", "hf"))
+_BASE = frozenset(("base", "pt", "hf", "pretrained", "foundation"))
+_QUANTIZED = re.compile(
+    r"\b(gguf|ggml|awq|gptq|bnb|mlx|exl[23]|imatrix|i 1|quantized|nf 4|fp [48]|nvfp 4|mxfp 4|\d+k|"
+    r"w 4a 16|w 8a 8|int ?[48]|[2-8] ?bits?|\d(\.\d+)?bpw|unsloth|dynamic|iq \d \w+( \w+)?|"
+    r"q \d( \w)*)\b"
+)
+
+
 def normalise(text: str) -> str:
-    return re.sub(r"[\s_\-/]+", " ", text.lower()).strip()
+    """Lower case, runs of space, `_`, `-` and `/` as one space."""
+    return _SEPARATORS.sub(" ", text.lower()).strip()
+
+
+def canonical(text: str) -> str:
+    """Normalised, with "qwen3" as "qwen 3" and "32 b" as "32b"."""
+    return _UNIT_APART.sub("", _NUMBER_AFTER_WORD.sub(" ", normalise(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A model a query could mean."""
+
+    id: str
+    match: Match
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    id: str
+    kind: str | None
+    family: str | None
+    base_model: str | None
+    release_date: str
+    name: str
+    words: frozenset[str]
+
+    def surplus(self, wanted: frozenset[str]) -> int:
+        """Words of the bare name that were not asked for."""
+        return len(frozenset(self.name.split()) - wanted - _INSTRUCT)
+
+
+class ModelNames:
+    """Index of the names of all rows; rows are not validated for it."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._ids: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        rows = list(rows)
+        for row in rows:
+            entry = _entry(row)
+            self._entries[entry.id] = entry
+            self._ids[entry.id.lower()] = entry.id
+            for alias in row.get("aliases", ()):
+                for name in {alias, _bare(alias)}:
+                    self._names.setdefault(canonical(name), entry.id)
+        for row in rows:  # an alias is a choice the table made, a bare name gives way to it
+            for name in (row["display_name"], row["id"], _bare(row["id"])):
+                self._names.setdefault(canonical(name), row["id"])
+
+    def find(self, query: str, limit: int) -> list[Hit]:
+        """Models the query could mean, best first; nothing for a bare size or an endless query."""
+        if len(query) > MAX_QUERY_CHARACTERS:
+            return []
+        typed = query.strip()
+        exact = self._ids.get(typed.lower())
+        if exact is not None:
+            return [Hit(exact, "id")]
+        wanted = canonical(typed)
+        if not wanted or _BARE_SIZE.fullmatch(wanted):
+            return []
+        named = self._names.get(wanted)
+        if named is not None:
+            return [Hit(named, "alias", self._short_name_note(named, wanted))]
+        found = self._containing(wanted) or self._unquantized(typed)
+        return (found or self._similar(wanted))[:limit]
+
+    def exact(self, identifier: str) -> str | None:
+        """The id as the catalogue writes it, whatever its case."""
+        return self._ids.get(identifier.lower())
+
+    def _short_name_note(self, identifier: str, wanted: str) -> str | None:
+        entry = self._entries[identifier]
+        if entry.kind != "instruct" or entry.base_model is None or _INSTRUCT & {*wanted.split()}:
+            return None
+        base = [word for word in canonical(_bare(entry.base_model)).split() if word not in _BASE]
+        if not frozenset(base) <= frozenset(wanted.split()):
+            return None
+        return f"means the instruct model; the base model is {entry.base_model}"
+
+    def _containing(self, wanted: str) -> list[Hit]:
+        words = frozenset(wanted.split())
+        found = [entry for entry in self._entries.values() if words <= entry.words]
+        if not words & _BASE:
+            tuned = {(entry.base_model, entry.family) for entry in found}
+            found = [entry for entry in found if (entry.id, entry.family) not in tuned]
+        found.sort(key=lambda entry: entry.id.lower())
+        found.sort(key=lambda entry: entry.release_date, reverse=True)
+        found.sort(key=lambda entry: entry.surplus(words))
+        return [Hit(entry.id, "partial") for entry in found]
+
+    def _unquantized(self, typed: str) -> list[Hit]:
+        """The original behind the name of a quantized copy, whoever published it."""
+        name = canonical(_bare(typed))
+        rest = _SEPARATORS.sub(" ", _QUANTIZED.sub(" ", name.replace(".gguf", " gguf"))).strip()
+        if rest == name or not rest or _BARE_SIZE.fullmatch(rest):
+            return []
+        note = "the original of a quantized copy; the files of the copy were not looked up"
+        named = self._names.get(rest)
+        hits = [Hit(named, "partial")] if named is not None else self._containing(rest)
+        return [Hit(hit.id, "partial", note) for hit in hits]
+
+    def _similar(self, wanted: str) -> list[Hit]:
+        close = get_close_matches(wanted, self._names, n=8, cutoff=0.7)
+        return [Hit(name, "similar") for name in dict.fromkeys(map(self._names.__getitem__, close))]
+
+
+def _entry(row: Row) -> _Entry:
+    names: Sequence[str] = (row["id"], row["display_name"], *row.get("aliases", ()))
+    everything = " ".join((*map(canonical, names), canonical(row.get("family", ""))))
+    return _Entry(
+        id=row["id"],
+        kind=row.get("kind"),
+        family=row.get("family"),
+        base_model=row.get("base_model"),
+        release_date=row.get("release_date", ""),
+        name=canonical(_bare(row["id"])),
+        words=frozenset(everything.split()),
+    )
+
+
+def _bare(identifier: str) -> str:
+    return identifier.rsplit("/", 1)[-1]

@@ -7,6 +7,7 @@ import json
 import threading
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 Row = dict[str, Any]
@@ -31,7 +32,7 @@ def table_bytes(name: str) -> int:
 
 def table_names() -> tuple[str, ...]:
     """Names of the tables that are installed."""
-    data = files(__package__).joinpath("data")
+    data = _folder()
     names = (entry.name for entry in data.iterdir() if entry.name.endswith(_SUFFIX))
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in names))
 
@@ -43,4 +44,8 @@ def _read(name: str) -> list[Row]:
 
 
 def _packed(name: str) -> bytes:
-    return files(__package__).joinpath("data", name + _SUFFIX).read_bytes()
+    return _folder().joinpath(name + _SUFFIX).read_bytes()
+
+
+def _folder() -> Traversable:
+    return files("whichweights_plugins.knowledge").joinpath("data")

@@ -14,7 +14,7 @@ from whichweights_plugins.knowledge._accelerator_names import (
 )
 from whichweights_plugins.knowledge._tables import Row, load_rows
 from whichweights_schemas.accelerators import Accelerator
-from whichweights_schemas.evidence import Evidence, Unknown
+from whichweights_schemas.evidence import Basis, Evidence, Unknown
 from whichweights_schemas.providers import AcceleratorCatalogue, NoSettings
 from whichweights_schemas.requests import LookupAccelerator
 
@@ -38,7 +38,7 @@ class _Index:
 def _load() -> _Index:
     rows = load_rows(TABLE)
     names = [DeviceName.of(row["name"], row.get("aliases", ())) for row in rows]
-    return _Index(rows, names, frozenset().union(*(name.words for name in names)))
+    return _Index(rows, names, frozenset[str]().union(*(name.words for name in names)))
 
 
 class KnowledgeAccelerators(AcceleratorCatalogue[NoSettings]):
@@ -164,7 +164,7 @@ def _nearest(sizes: Sequence[float], gb: float) -> float:
 
 
 def _evidence(row: Row) -> tuple[Evidence, ...]:
-    said = [
+    said: list[tuple[str, str, Basis, str | None]] = [
         (field, row[key], "published", None)
         for field, key in (
             ("accelerator", "source"),

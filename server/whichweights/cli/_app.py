@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -38,12 +38,12 @@ def run(arguments: Sequence[str]) -> int:
     if given[:1] == ["call"] and len(given) > 2 and not given[1].startswith("-"):
         given = ["tools", given[1]]  # `call TOOL --help` shows the tool's arguments
     try:
-        result: Any = app(given, standalone_mode=True)
+        app(given, prog_name="whichweights")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else _exits.USAGE
     except WhichweightsError as error:
         return _exits.report(error)
-    return int(result or 0)
+    return _exits.OK
 
 
 @app.callback(invoke_without_command=True)
@@ -56,24 +56,24 @@ def _root(
 
 
 @app.command(name="serve")
-def _serve() -> int:
+def _serve() -> None:
     """Serve MCP on stdin and stdout, for a host such as Claude Code, Cursor or VS Code.
 
     Ends with the host: at the end of input, on SIGTERM, on SIGINT, or when its parent is gone.
     """
     from whichweights.cli.serve import serve
 
-    return serve(())
+    raise typer.Exit(serve(()))
 
 
 @app.command(name="call", context_settings=_FREE)
 def _call(
     context: typer.Context,
-    tool: Annotated[str, typer.Argument(help="A tool; whichweights tools lists them.")],
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="whichweights tools lists them.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="The structured answer, or the error, as JSON.")
     ] = False,
-) -> int:
+) -> None:
     """Ask one question: whichweights call estimate_vram model="qwen3 32b" accelerators="RTX 4090"
 
     Arguments are key=value; a key given twice makes a list, options.engine_version=b5200 sets a key
@@ -83,26 +83,26 @@ def _call(
     """
     from whichweights.cli.call import call
 
-    return call([tool, *context.args, *(["--json"] if as_json else [])])
+    raise typer.Exit(call([tool, *context.args, *(["--json"] if as_json else [])]))
 
 
 @app.command(name="tools")
 def _tools(
     tool: Annotated[str | None, typer.Argument(help="Show the arguments of this one.")] = None,
     as_json: AsJson = False,
-) -> int:
+) -> None:
     """List the tools, or the arguments of one."""
     from whichweights.cli.tools import show_tools
 
-    return show_tools(tool, as_json=as_json)
+    raise typer.Exit(show_tools(tool, as_json=as_json))
 
 
 @app.command(name="providers")
-def _providers(as_json: AsJson = False) -> int:
+def _providers(as_json: AsJson = False) -> None:
     """List the providers: what they answer, where they come from, whether they are usable."""
     from whichweights.cli.providers import show_providers
 
-    return show_providers(as_json=as_json)
+    raise typer.Exit(show_providers(as_json=as_json))
 
 
 @app.command(name="schemas")
@@ -114,7 +114,7 @@ def _schemas(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Where; default: the installed package.")
     ] = None,
-) -> int:
+) -> None:
     """Write or check the published JSON Schemas of the tools; without an option, print them."""
     from whichweights.cli import schemas
 
@@ -122,8 +122,8 @@ def _schemas(
         raise typer.BadParameter("--write and --check exclude each other")
     target = folder or schemas.PUBLISHED
     if write:
-        return schemas.write(target)
-    return schemas.check(target) if check else schemas.show()
+        raise typer.Exit(schemas.write(target))
+    raise typer.Exit(schemas.check(target) if check else schemas.show())
 
 
 @app.command(name="version")

@@ -6,6 +6,7 @@ import difflib
 import json
 from typing import Any, cast
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -76,7 +77,7 @@ def _described(spec: AnyToolSpec) -> dict[str, Any]:
 
 def _default(spec: AnyToolSpec, name: str) -> str:
     default = spec.arguments.model_fields[name].default
-    if default is None or default == () or hasattr(default, "model_fields"):
+    if default is None or default == () or isinstance(default, BaseModel):
         return "-"
     if isinstance(default, tuple):
         return ", ".join(str(entry) for entry in cast("tuple[object, ...]", default))

@@ -34,6 +34,7 @@ from whichweights_schemas.models import (
     ExpertsFeedForward,
     FeedForward,
     ModelSpec,
+    UnknownFeedForward,
 )
 
 __all__ = ["ModelTensors", "block_tensors", "gguf_architecture", "model_tensors"]
@@ -47,6 +48,7 @@ _TABLE_PARAMETERS: Final = 10_000_000
 """Whole-model extras above this are embedding tables, below it norms, scales and small vectors."""
 
 _ARCHITECTURES: Final = (
+    ("mamba", ""),
     ("llama4", "llama4"),
     ("llama", "llama"),
     ("mistralforcausal", "llama"),
@@ -111,6 +113,8 @@ def model_tensors(spec: ModelSpec) -> ModelTensors | None:
     """The tensors of a model; None when its shape is not known well enough to list them."""
     hidden, vocabulary = spec.hidden_size, spec.vocab_size
     if not (spec.layout and hidden and vocabulary) or spec.tied_embeddings is None:
+        return None
+    if any(gap.field == "extra_parameters" for gap in spec.unknown):
         return None
     blocks = [block_tensors(block, hidden) for block in spec.blocks]
     known = [block for block in blocks if block is not None]
@@ -179,7 +183,7 @@ def _gqa(attention: Attention) -> int:
 def block_tensors(block: Block, hidden: int) -> tuple[Tensor, ...] | None:
     """The tensors of one kind of layer; None when its mixer's layout is not known."""
     mixer = _mixer(block.attention, hidden)
-    if mixer is None:
+    if mixer is None or isinstance(block.feed_forward, UnknownFeedForward):
         return None
     rest = [*_norms(block, hidden), *_feed_forward(block.feed_forward, hidden)]
     if block.extra_parameters:
@@ -214,10 +218,7 @@ def _mixer(attention: Attention, hidden: int) -> tuple[Tensor, ...] | None:
             beside = _mixer(attention.state_space, hidden)
             return None if beside is None else (*_softmax(attention.attention, hidden), *beside)
         case EncoderAttention():
-            width = attention.query_heads * attention.head_dim
-            names = ("attn_q", "attn_k", "attn_v")
-            inputs = [Tensor(f"{name}.weight", (hidden, width)) for name in names]
-            return (*inputs, Tensor("attn_output.weight", (width, hidden)))
+            return tuple(_encoder(attention, hidden))
         case RecurrentState():
             count = attention.parameters
             return None if count is None else _lump(count, hidden)
@@ -238,22 +239,23 @@ def _softmax(attention: _SoftmaxKinds, hidden: int) -> Iterator[Tensor]:
     heads, groups, size = attention.query_heads, attention.kv_heads, attention.head_dim
     queries = heads * size * (2 if attention.output_gate else 1)
     yield from _linear("attn_q", hidden, queries, attention.qkv_bias)
-    if not attention.shares_kv:
-        yield from _linear("attn_k", hidden, groups * size, attention.qkv_bias)
-        if not attention.key_equals_value:
-            yield from _linear(
-                "attn_v", hidden, groups * attention.value_dim, attention.qkv_bias
-            )
-    yield from _linear(
-        "attn_output", heads * attention.value_dim, hidden, attention.output_bias
-    )
+    yield from _linear("attn_k", hidden, groups * size, attention.qkv_bias)
+    if not attention.key_equals_value:
+        yield from _linear("attn_v", hidden, groups * attention.value_dim, attention.qkv_bias)
+    yield from _linear("attn_output", heads * attention.value_dim, hidden, attention.output_bias)
     if attention.qk_norm != "none":
         whole = attention.qk_norm == "full"
         yield Tensor("attn_q_norm.weight", (size * heads if whole else size,))
-        if not attention.shares_kv:
-            yield Tensor("attn_k_norm.weight", (size * groups if whole else size,))
+        yield Tensor("attn_k_norm.weight", (size * groups if whole else size,))
     if attention.sinks:
         yield Tensor("attn_sinks.weight", (heads,))
+
+
+def _encoder(attention: EncoderAttention, hidden: int) -> Iterator[Tensor]:
+    width = attention.query_heads * attention.head_dim
+    for name in ("attn_q", "attn_k", "attn_v"):
+        yield from _linear(name, hidden, width, attention.bias)
+    yield from _linear("attn_output", width, hidden, attention.bias)
 
 
 def _latent(attention: LatentAttention, hidden: int) -> Iterator[Tensor]:
@@ -341,9 +343,7 @@ def _state_space(mixer: StateSpace, hidden: int) -> Iterator[Tensor]:
 def _feed_forward(feed_forward: FeedForward, hidden: int) -> Iterator[Tensor]:
     match feed_forward:
         case DenseFeedForward():
-            yield from _mlp(
-                "", hidden, feed_forward.width, feed_forward.gated, feed_forward.bias
-            )
+            yield from _mlp("", hidden, feed_forward.width, feed_forward.gated, feed_forward.bias)
         case ExpertsFeedForward():
             yield from _experts(feed_forward, hidden)
         case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whichweights.answering import EvidenceLog, gib_or_none
-from whichweights.planning.formats import runnable_formats
+from whichweights.planning.device_formats import runnable_formats
 from whichweights.registry import ProviderSession
 from whichweights.resolve.accelerators import resolve_machine
 from whichweights.resolve.clock import utc_now

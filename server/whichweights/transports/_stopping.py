@@ -21,6 +21,9 @@ DEADLINE_S = 1.7
 PARENT_POLL_S = 2.0
 """How often the parent is looked for (the bar for its death is 10 s)."""
 
+_IDLE_THREAD_S = 0.1
+"""How long an idle worker thread takes to notice that its event loop has ended, generously."""
+
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")  # the last two exist on some systems only
 
 
@@ -83,9 +86,11 @@ class Stopping:
 
 def leave(code: int) -> int:
     """The exit status; ends the process here when threads hang that an exit would wait for."""
-    others = (t for t in threading.enumerate() if t is not threading.main_thread())
-    if any(not thread.daemon for thread in others):
-        end_now(code)
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(_IDLE_THREAD_S)
+            if thread.is_alive():
+                end_now(code)
     return code
 
 

@@ -44,11 +44,9 @@ def _rebuild(facts: Path, only: list[str] | None) -> int:
 
 
 def _check(only: list[str] | None) -> int:
-    problems: list[str] = []
     builders = {builder.name: builder for builder in all_builders()}
-    for name in table_names():
-        if name not in builders:
-            problems.append(f"{name}: no builder makes this table")
+    strays = [name for name in table_names() if name not in builders]
+    problems = [f"{name}: no builder makes this table" for name in strays]
     for name, builder in builders.items():
         if only and name not in only:
             continue

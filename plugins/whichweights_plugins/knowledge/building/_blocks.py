@@ -83,8 +83,13 @@ def _block(record: Row, layer: int) -> Block:
         feed_forward=_feed_forward(record, layer),
         norms=_norms(record),
         norm_bias=record.get("norm_bias", False) or record.get("compute_class") == "bert",
-        extra_parameters=record.get("extra_params_per_layer", 0),
+        extra_parameters=record.get("extra_params_per_layer", 0) + _activation(record),
     )
+
+
+def _activation(record: Row) -> int:
+    """xIELU learns two numbers a layer."""
+    return 2 if record.get("mlp_type") == "xielu" else 0
 
 
 def _norms(record: Row) -> int:
@@ -116,7 +121,8 @@ def _attention(record: Row, layer: int) -> Attention:
         )
     if "compress_ratios" in record:
         return _compressed(record, record["compress_ratios"][layer])
-    if layer in (record.get("multimodal") or {}).get("cross_attention_layers", ()):
+    modalities: Row = record.get("multimodal", {})
+    if layer in modalities.get("cross_attention_layers", ()):
         return CrossAttention(**_heads(record, full=True))
     attending: list[int] | None = record.get("attention_layer_index")
     if attending is not None and layer not in attending:
@@ -271,9 +277,9 @@ def _feed_forward(record: Row, layer: int) -> FeedForward:
         if has_experts or "intermediate_size" not in record:
             return _partly_known(record)
         return _dense(record, record["intermediate_size"])
-    if has_experts and layer in record.get("moe_layer_index", [layer]):
-        if layer >= record.get("first_k_dense", 0):
-            return _experts(record)
+    sparse = layer in record.get("moe_layer_index", [layer])
+    if has_experts and sparse and layer >= record.get("first_k_dense", 0):
+        return _experts(record)
     width = record["intermediate_size"]
     return _dense(record, record.get("dense_intermediate_size", width))
 

@@ -11,9 +11,9 @@ FACTS_DATE = "2026-11-20"
 """Day the raw table was compiled."""
 
 _SHAPE = (
-    "intermediate_size num_attention_heads num_key_value_heads head_dim v_head_dim mlp_type qkv_bias"
-    " o_bias mlp_bias qk_norm norms_per_layer norm_bias num_experts experts_per_token expert_bias"
-    " moe_intermediate_size num_shared_experts shared_intermediate_size shared_expert_gate"
+    "intermediate_size num_attention_heads num_key_value_heads head_dim v_head_dim mlp_type"
+    " qkv_bias o_bias mlp_bias qk_norm norms_per_layer norm_bias num_experts experts_per_token"
+    " expert_bias moe_intermediate_size num_shared_experts shared_intermediate_size shared_expert_gate"
     " router_bias moe_latent_size parallel_dense_mlp dense_intermediate_size sliding_window"
     " attention_chunk_size kv_lora_rank q_lora_rank o_lora_rank qk_rope_head_dim qk_nope_head_dim"
     " index_n_heads index_head_dim index_topk linear_num_value_heads linear_num_key_heads"
@@ -51,7 +51,7 @@ _FIELDS: dict[str, str] = {
     "pooler": "extra_parameters",
     **{name: name for name in _SAME_NAME.split()},
 }
-"""Field of the raw table: field of ModelSpec. Those left out (cache bytes, checks) are not shipped."""
+"""Field of the raw table: field of ModelSpec. What is left out (cache bytes) is not shipped."""
 
 _BASIS: tuple[tuple[str, Basis], ...] = (
     ("vendored config:", "exact"),
@@ -59,9 +59,9 @@ _BASIS: tuple[tuple[str, Basis], ...] = (
     ("config copy", "exact"),
     ("hub metadata (Hugging Face API)", "exact"),
     ("computed", "computed"),
-    ("unverified", "assumed"),
 )
 _SUPPORTED = "unverified, but part of a parameter count that closes"
+_COMPUTED = "computed from the architecture"
 _UNVERIFIED = "general knowledge, no source was read"
 
 
@@ -71,20 +71,22 @@ def evidence_of(record: Row, *, kept: Iterable[str]) -> tuple[Evidence, ...]:
     supported = set(record.get("supported_by_param_count", ()))
     found: list[Evidence] = []
     for tag, names in record["sources"].items():
-        if tag == "unverified":
-            groups = (
-                (_SUPPORTED, "computed", [name for name in names if name in supported]),
-                (_UNVERIFIED, "assumed", [name for name in names if name not in supported]),
-            )
-        else:
-            groups = ((tag, _basis(tag), list(names)),)
-        for source, basis, group in groups:
+        for source, basis, group in _groups(tag, names, supported):
             fields = ours(group, known)
             if fields:
-                found.append(
-                    Evidence(fields=fields, basis=basis, source=source, date=FACTS_DATE)
-                )
+                found.append(Evidence(fields=fields, basis=basis, source=source, date=FACTS_DATE))
     return tuple(found)
+
+
+def _groups(
+    tag: str, names: list[str], supported: set[str]
+) -> tuple[tuple[str, Basis, list[str]], ...]:
+    if tag != "unverified":
+        return ((_COMPUTED if tag == "computed" else tag, _basis(tag), names),)
+    return (
+        (_SUPPORTED, "computed", [name for name in names if name in supported]),
+        (_UNVERIFIED, "assumed", [name for name in names if name not in supported]),
+    )
 
 
 def unverified_of(record: Row, *, kept: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from whichweights_plugins.knowledge._tables import Row
+from whichweights_schemas.evidence import Basis
 from whichweights_schemas.models import CacheFigure, ParameterCounts, VisionTower
 from whichweights_schemas.quantization import Quantization
 
@@ -26,6 +27,8 @@ _FP8_SCALES = 1 / 128**2
 _DOUBTFUL_CONFIG = "vendored config: ai-dynamo/aiconfigurator"
 """May be a quantized copy's config: its dtype is then that of the unquantized part."""
 
+_ACTIVE_BASIS: dict[str, Basis] = {"computed": "computed", "nominal": "published"}
+
 _FERTILITY = {
     "llama3-bpe-128k": "llama3",
     "llama4-bpe-202k": "llama4",
@@ -42,16 +45,25 @@ _FERTILITY = {
 def parameters_of(record: Row) -> ParameterCounts:
     """Numbers of weights; the basis says where the total comes from."""
     check: str = record.get("param_check", "")
-    active_basis = record.get("parameters_active_basis")
     return ParameterCounts(
         total=record.get("parameters_total"),
         total_basis="computed" if "follows from the formula" in check else "published",
         language=_language(record),
-        vision=record.get("parameters_vision") if "multimodal" in record else 0,
+        vision=_vision(record),
         mtp=record.get("parameters_mtp", _no_draft_layers(record)),
         active=record.get("parameters_active"),
-        active_basis={"computed": "computed", "nominal": "published"}.get(active_basis or ""),
+        active_basis=_ACTIVE_BASIS.get(record.get("parameters_active_basis", "")),
     )
+
+
+def _vision(record: Row) -> int | None:
+    if "parameters_vision" in record:
+        return record["parameters_vision"]
+    if "multimodal" not in record:
+        return 0
+    if record.get("param_check") == "equal" and "parameters_language" in record:
+        return record["parameters_total"] - record["parameters_language"]
+    return None
 
 
 def _no_draft_layers(record: Row) -> int | None:
@@ -70,10 +82,9 @@ def extra_parameters_of(record: Row) -> int:
     if record.get("compute_class") != "bert":
         return record.get("extra_params", 0)
     hidden: int = record["hidden_size"]
-    positions = record["max_position_embeddings"] * hidden
     types = record.get("type_vocab_size", 0) * hidden
     pooler = hidden * hidden + hidden if record.get("pooler") else 0
-    return positions + types + 2 * hidden + pooler
+    return types + 2 * hidden + pooler
 
 
 def context_of(record: Row) -> tuple[int | None, int | None, str | None]:
@@ -120,11 +131,19 @@ def _mentions_scales(record: Row) -> bool:
     return "quantisation scales" in notes and record.get("torch_dtype") == "bfloat16"
 
 
+def inputs_of(record: Row) -> tuple[str, ...]:
+    """What the model reads, text first; a vision tower means images."""
+    tower = "parameters_vision" in record and "multimodal" not in record
+    modalities: Row = record.get("multimodal", {})
+    inputs: list[str] = ["image"] if tower else modalities.get("inputs", [])
+    return ("text", *(name for name in inputs if name != "text"))
+
+
 def vision_of(record: Row) -> VisionTower | None:
     """The vision part, None for a text model."""
-    parts: Row | None = record.get("multimodal")
-    if parts is None or not {"image", "video"} & set(parts["inputs"]):
+    if not {"image", "video"} & set(inputs_of(record)):
         return None
+    parts: Row = record.get("multimodal", {})
     return VisionTower(
         layers=parts.get("vision_layers"),
         hidden_size=parts.get("vision_hidden_size"),
@@ -148,7 +167,8 @@ def tokenizer_family_of(record: Row) -> str | None:
 
 def notes_of(record: Row) -> tuple[str, ...]:
     """Remarks of the record, the one about its cache first."""
-    cache = [record["kv_note"]] if "kv_note" in record else []
+    remark: str = record.get("kv_note", "not computed")
+    cache = [] if remark.startswith("not computed") else [remark]
     unverified = "notes of this record are not verified"
     notes: list[str] = record.get("notes", [])
     rest = [note for note in notes if note != unverified]

@@ -18,6 +18,7 @@ from whichweights_plugins.knowledge.building._model_values import (
     cache_figure_of,
     context_of,
     extra_parameters_of,
+    inputs_of,
     native_of,
     notes_of,
     parameters_of,
@@ -52,7 +53,9 @@ def build(facts: Path) -> Built:
     rows.sort(key=lambda row: cast(str, row["id"]).lower())
     kinds = Counter(row.get("confidence", "reported") for row in rows)
     shaped = sum(1 for row in rows if "layout" in row)
-    summary = f"{len(rows)} of {len(records)} records; confidence {dict(kinds)}; {shaped} with layers"
+    summary = (
+        f"{len(rows)} of {len(records)} records; confidence {dict(kinds)}; {shaped} with layers"
+    )
     return Built(rows, [*dropped, summary])
 
 
@@ -89,9 +92,10 @@ def spec_of(record: Row) -> ModelSpec:
     ):
         if name in record:
             values[name] = record[name]
+    if record.get("compute_class") == "bert":
+        values["learned_positions"] = record["max_position_embeddings"]
     values["languages"] = tuple(record.get("languages", ()))
-    inputs = (record.get("multimodal") or {}).get("inputs", ["text"])
-    values["input_modalities"] = ("text", *(name for name in inputs if name != "text"))
+    values["input_modalities"] = inputs_of(record)
     draft = ModelSpec.model_validate(values)
     kept = _given(draft)
     return draft.model_copy(
@@ -142,6 +146,9 @@ def _unknown(record: Row, layers: Layers, spec: ModelSpec) -> tuple[Unknown, ...
     if spec.parameters.total is None:
         reason = "no count of the whole repository was found"
         found.append(Unknown(field="parameters.total", reason=reason))
+    if spec.parameters.vision is None:
+        reason = "the count does not tell the vision part from the rest"
+        found.append(Unknown(field="parameters.vision", reason=reason))
     if spec.native is None:
         reason = "the storage type of the maker's weights was not read"
         found.append(Unknown(field="native", reason=reason))
@@ -149,9 +156,7 @@ def _unknown(record: Row, layers: Layers, spec: ModelSpec) -> tuple[Unknown, ...
         recurrent = record.get("kv_bytes_per_token_bf16") == 0
         reason = "recurrent: no limit in the shape, trained length not known"
         other = "no source for the context length"
-        found.append(
-            Unknown(field="max_context_tokens", reason=reason if recurrent else other)
-        )
+        found.append(Unknown(field="max_context_tokens", reason=reason if recurrent else other))
     return tuple(found)
 
 
@@ -161,7 +166,7 @@ def compact(shape: Shape) -> Row:
     row: Row = {}
     for name, field in type(shape).model_fields.items():
         value = getattr(shape, name)
-        if name == "kind" and field.default is not None or value != field.get_default():
+        if (name == "kind" and field.default is not None) or value != field.get_default():
             row[name] = _plain(value)
     return row
 

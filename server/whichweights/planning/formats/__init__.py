@@ -5,6 +5,7 @@ Everything is a literal with its source and date; nothing is read at run time.
 
 from __future__ import annotations
 
+from whichweights.planning.formats._mixture_roles import dimensions, is_quantizable
 from whichweights.planning.formats.block_types import (
     BLOCK_TYPES,
     BlockType,
@@ -97,10 +98,12 @@ __all__ = [
     "canonical_format",
     "decode_tag",
     "default_kv_type",
+    "dimensions",
     "exl_layout",
     "file_type",
     "file_type_by_id",
     "is_70b_class",
+    "is_quantizable",
     "known_formats",
     "kv_type",
     "layout",

@@ -33,7 +33,7 @@ _CANDIDATES: Final = {
 def by_bits(text: str) -> tuple[str, ...]:
     """Formats that a bare width ("4bit", "int4", "q4") could mean; empty where none is named."""
     bits = _bits(text)
-    match = re.search(r"(?<![a-z0-9])[qw]([2-8])(?![a-z0-9])", text)
+    match = re.search(r"(?<![a-z0-9])[qw]([2-8])(?![a-z0-9_])", text)
     if bits is None and match:
         bits = int(match[1])
     return _CANDIDATES.get(bits or 0, ())

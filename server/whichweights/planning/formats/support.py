@@ -120,7 +120,7 @@ def _foreign(engine: str, canonical: str, family: str) -> Support | None:
 def _llama_cpp(canonical: str, family: str, device: AcceleratorTraits) -> Support:
     source = LLAMA_CPP_BACKENDS
     if family not in ("gguf", "bf16", "f16", "f32", "nvfp4", "mxfp4"):
-        reason = f"llama.cpp and ollama read GGUF only: convert, or take a GGUF file of it, not {canonical}"
+        reason = f"llama.cpp and ollama read GGUF only, not {canonical}: take a GGUF file instead"
         return Support(Status.NO, reason, source)
     if canonical.removeprefix("UD-") in GGUF_CPU_ONLY and device.kind != "cpu":
         reason = f"{canonical} may fall back to the CPU on some backends (unverified)"
@@ -192,9 +192,15 @@ _VLLM_LIMITS: Final = {
     "bf16": "no bfloat16 before Ampere (8.0): load it as float16",
 }
 _VLLM_HELP: Final = {
+    "amd": "take FP8 or 16-bit weights, or a GGUF file with llama.cpp",
+    "intel": "take AWQ or GPTQ weights, or a GGUF file with llama.cpp",
+    "x86": "take AWQ, GPTQ or W8A8-INT8 weights, or a GGUF file with llama.cpp",
+    "arm": "take W8A8-INT8 weights, or a GGUF file with llama.cpp",
     "awq": "take GPTQ-Int4 or a GGUF file, or a GPU of 7.5 or newer",
+    "fp8": "take GPTQ-Int4 or a GGUF file, or a GPU of 8.9 or newer",
+    "fp8-block": "take GPTQ-Int4 or a GGUF file, or a GPU of 8.9 or newer",
+    "nvfp4": "take a GGUF file with llama.cpp, or a GPU of 8.0 or newer (native from 10.0)",
     "mxfp4": "take a GGUF file with llama.cpp, or a GPU of 8.0 or newer",
-    "gguf": "llama.cpp runs it here",
 }
 
 
@@ -211,7 +217,9 @@ def _vllm_reason(
             turing = "; on Turing in newer versions only" if column == "turing" else ""
             return f"{where}: {limit}{turing if 'Turing' not in limit else ''}"
         case Status.NO:
-            wish = _VLLM_HELP.get(family, "take a GGUF file with llama.cpp, or another format")
+            wish = _VLLM_HELP.get(column) or _VLLM_HELP.get(
+                family, "llama.cpp runs a GGUF file here"
+            )
             return f"vLLM does not run {canonical} on {where}: {wish}"
         case Status.UNKNOWN:
             return f"vLLM's documentation says nothing of {canonical} on {where}"

@@ -1,0 +1,36 @@
+"""Compute and activation buffers, one module an engine."""
+
+from __future__ import annotations
+
+from whichweights.planning.buffers.facts import BufferFacts, BufferPart, buffer_facts
+from whichweights.planning.buffers.llama_cpp import llama_cpp_buffers
+from whichweights.planning.buffers.mlx import mlx_buffers
+from whichweights.planning.buffers.sglang import sglang_buffers
+from whichweights.planning.buffers.transformers import transformers_buffers
+from whichweights.planning.buffers.vllm import vllm_buffers
+from whichweights.planning.memory_types import Settings
+
+__all__ = ["BufferFacts", "BufferPart", "buffer_facts", "engine_buffers"]
+
+
+def engine_buffers(
+    facts: BufferFacts,
+    settings: Settings,
+    *,
+    cache_bytes: int,
+    weight_bytes: int,
+    amd: bool = False,
+    experts_on_host: bool = False,
+) -> tuple[BufferPart, ...]:
+    """The buffers of one device under the engine of the settings, in bytes."""
+    match settings.engine:
+        case "llama.cpp" | "ollama":
+            return llama_cpp_buffers(facts, settings, experts_on_host)
+        case "vllm":
+            return vllm_buffers(facts, settings, amd)
+        case "sglang":
+            return sglang_buffers(facts, settings)
+        case "transformers":
+            return transformers_buffers(facts, settings, cache_bytes, weight_bytes)
+        case "mlx":
+            return mlx_buffers(facts, settings)

@@ -1,0 +1,128 @@
+"""What the buffer rules of every engine start from, and what they answer with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from whichweights.planning.memory_types import Group, Part
+from whichweights_schemas.attention import (
+    ChunkedAttention,
+    CompressedAttention,
+    CrossAttention,
+    EncoderAttention,
+    FullAttention,
+    LatentAttention,
+    ParallelMixers,
+    SlidingAttention,
+)
+from whichweights_schemas.evidence import Basis
+from whichweights_schemas.models import Block, DenseFeedForward, ExpertsFeedForward, ModelSpec
+
+__all__ = ["BufferFacts", "BufferPart", "buffer_facts", "spread"]
+
+_DEFAULT_VOCABULARY: Final = 128_256
+"""Stands in where a model's vocabulary is not known (the commonest of 2024-26)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferFacts:
+    """Widths a forward pass works with. `width` is the widest MLP one token passes.
+
+    `guessed`: the shape is not known and the widths follow from the parameter count alone.
+    """
+
+    vocabulary: int
+    hidden: int
+    width: int
+    heads: int
+    moe: bool
+    latent: bool
+    encoder: bool
+    guessed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BufferPart:
+    """A buffer of one device, in bytes: on the device with the head, and on any other one."""
+
+    name: str
+    group: Group
+    bytes: int
+    low: int
+    high: int
+    basis: Basis
+    source: str
+    note: str | None = None
+    elsewhere: float = 1.0
+
+    def on(self, with_head: bool) -> tuple[int, int, int]:
+        """(bytes, low, high) on a device that holds the head, or on one that does not."""
+        if with_head or self.elsewhere == 1.0:
+            return self.bytes, self.low, self.high
+        share = self.elsewhere
+        return int(self.bytes * share), int(self.low * share), int(self.high * share)
+
+    def as_part(self, heads: int, others: int) -> Part:
+        """The line of the sum over `heads` devices with the head and `others` without."""
+        first, rest = self.on(True), self.on(False)
+        sizes = [heads * a + others * b for a, b in zip(first, rest, strict=True)]
+        return Part(self.name, self.group, *sizes, self.basis, self.source, self.note)
+
+
+def spread(value: float, low: float, high: float) -> tuple[int, int, int]:
+    """(bytes, low, high) from a value and the factors of its band."""
+    return round(value), round(value * low), round(value * high)
+
+
+def _heads(block: Block) -> int:
+    attention = block.attention
+    match attention:
+        case (
+            FullAttention()
+            | SlidingAttention()
+            | ChunkedAttention()
+            | CrossAttention()
+            | LatentAttention()
+            | CompressedAttention()
+            | EncoderAttention()
+        ):
+            return attention.query_heads
+        case ParallelMixers():
+            return attention.attention.query_heads
+        case _:
+            return 0
+
+
+def _width(block: Block) -> int:
+    feed_forward = block.feed_forward
+    match feed_forward:
+        case DenseFeedForward():
+            return feed_forward.width
+        case ExpertsFeedForward():
+            return feed_forward.experts_per_token * feed_forward.width + feed_forward.shared_width
+        case _:
+            return 0
+
+
+def buffer_facts(spec: ModelSpec) -> BufferFacts:
+    """The widths of a model; guessed from its size where the shape is not known.
+
+    The guess is h = 14.4 sqrt(active weights / 1e5), which gives 4,073 at 8 B (Llama-3.1-8B 4,096).
+    """
+    blocks = spec.blocks
+    hidden, vocabulary = spec.hidden_size, spec.vocab_size
+    counts = spec.parameters
+    weights = counts.active or counts.language or counts.total or 10**9
+    guess = max(512, round(14.4 * (weights / 1e5) ** 0.5))
+    return BufferFacts(
+        vocabulary=vocabulary or _DEFAULT_VOCABULARY,
+        hidden=hidden or guess,
+        width=max((_width(block) for block in blocks), default=0) or 4 * (hidden or guess),
+        heads=max((_heads(block) for block in blocks), default=0) or (hidden or guess) // 128,
+        moe=any(isinstance(block.feed_forward, ExpertsFeedForward) for block in blocks),
+        latent=any(isinstance(block.attention, LatentAttention) for block in blocks),
+        encoder=spec.kind == "encoder",
+        guessed=not (hidden and vocabulary and blocks),
+    )
+

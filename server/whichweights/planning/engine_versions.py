@@ -1,0 +1,73 @@
+"""Reading an engine's own version string, and the versions at which memory behaviour changed."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = [
+    "LLAMA_CPP_FLASH_DEFAULT",
+    "LLAMA_CPP_FEW_OUTPUTS",
+    "LLAMA_CPP_MLA",
+    "LLAMA_CPP_MLA_KEYS_ONLY",
+    "LLAMA_CPP_WINDOWS",
+    "TRANSFORMERS_LAST_LOGITS",
+    "TRANSFORMERS_WINDOWS",
+    "VLLM_LEAN_SAMPLER",
+    "VLLM_MORE_NON_TORCH",
+    "VLLM_V1",
+    "Version",
+    "before",
+    "parse_version",
+]
+
+Version = tuple[int, ...]
+
+# llama.cpp numbers its builds; a build between two dates is placed by about twelve builds a day
+# (b7600 at the start of 2026, b9272 on 2026-05-22), so each bound is right to some dozens.
+LLAMA_CPP_MLA: Final[Version] = (5140,)
+"""Compressed MLA cache instead of full heads: llama.cpp PR 12801 (2025-04-15)."""
+
+LLAMA_CPP_WINDOWS: Final[Version] = (5430,)
+"""Window layers get a cache of their own: llama.cpp PR 13194 (2025-05-20)."""
+
+LLAMA_CPP_FLASH_DEFAULT: Final[Version] = (6325,)
+"""Flash attention where the backend has it, without asking: llama.cpp PR 15434 (2025-08-30)."""
+
+LLAMA_CPP_MLA_KEYS_ONLY: Final[Version] = (7840,)
+"""MLA caches no separate V: llama.cpp PR 19067 (2026-01-25)."""
+
+LLAMA_CPP_FEW_OUTPUTS: Final[Version] = (9440,)
+"""Logits reserved for few outputs only: llama.cpp PR 23861 (after b9272, which still reserved all:
+issue 23527 of 2026-05-22)."""
+
+TRANSFORMERS_LAST_LOGITS: Final[Version] = (4, 45)
+"""Prefill computes the last position's logits only (public tables: 4.38 does not, 4.46 does)."""
+
+TRANSFORMERS_WINDOWS: Final[Version] = (4, 56)
+"""The default cache caps window layers (transformers PR 40039, merged in August 2025)."""
+
+VLLM_V1: Final[Version] = (0, 11)
+"""From here the activation line by vocabulary holds; older figures spread too widely for one."""
+
+VLLM_LEAN_SAMPLER: Final[Version] = (0, 17)
+"""Activation peak falls from 5.64 to 2.23 GiB on one model (llm-d-planner, 0.16 to 0.17)."""
+
+VLLM_MORE_NON_TORCH: Final[Version] = (0, 18)
+"""Non-torch memory rises from 0.13 to 0.25 GiB at one GPU, 0.55 to 2.1 at several."""
+
+_NUMBERS: Final = re.compile(r"\d+")
+
+
+def parse_version(text: str | None) -> Version | None:
+    """The numbers of "b5200", "0.19.0", "4.51.3", "v0.11.0rc1"; None without any."""
+    if not text:
+        return None
+    found = tuple(int(number) for number in _NUMBERS.findall(text[:64])[:3])
+    return found or None
+
+
+def before(text: str | None, bound: Version) -> bool:
+    """True when a version is known and older than the bound. No version means a current one."""
+    found = parse_version(text)
+    return found is not None and found < bound

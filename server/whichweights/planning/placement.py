@@ -1,0 +1,241 @@
+"""Which bytes lie on which device, and whether they fit there."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+from whichweights.planning.buffers import BufferPart
+from whichweights.planning.memory_types import DevicePlan, Verdict
+from whichweights_schemas.accelerators import Accelerator
+
+__all__ = ["Amount", "DeviceLoad", "LayerLoad", "judge", "split_equally", "split_layers"]
+
+
+class Amount(NamedTuple):
+    """Bytes with the band they lie in."""
+
+    bytes: int = 0
+    low: int = 0
+    high: int = 0
+
+    def plus(self, other: Amount) -> Amount:
+        """The sum of two amounts."""
+        return Amount(self.bytes + other.bytes, self.low + other.low, self.high + other.high)
+
+    def minus(self, other: Amount) -> Amount:
+        """What is left of an amount when a part of it lies elsewhere."""
+        return Amount(self.bytes - other.bytes, self.low - other.low, self.high - other.high)
+
+    def share(self, index: int, of: int) -> Amount:
+        """One of `of` shares that add up to the whole: the first ones hold the remainders."""
+        return Amount(*(size // of + (1 if index < size % of else 0) for size in self))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerLoad:
+    """What moves with each layer, in order (bytes), and what stands outside the layers.
+
+    `first` goes with the first layer on a device (embedding, vision tower), `last` with the head
+    (MTP layers too), `host` always lies in system memory. `slack` is the band around all of it,
+    spread in proportion. `experts` is the share of each layer that expert offload moves.
+    """
+
+    layers: tuple[int, ...]
+    experts: tuple[int, ...]
+    first: int
+    last: int
+    host: int
+    slack: Amount
+
+    @property
+    def total(self) -> int:
+        """All bytes placed by this load."""
+        return sum(self.layers) + self.first + self.last + self.host
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLoad:
+    """One device with what lies on it: inside the engine's own budget, and outside of it."""
+
+    device: Accelerator | None
+    budgeted: Amount
+    outside: Amount
+    layers: int | None
+
+    @property
+    def needed(self) -> Amount:
+        """Everything on the device."""
+        return self.budgeted.plus(self.outside)
+
+    def room(self, budget_share: float | None, *, at_high: bool) -> bool | None:
+        """Whether it fits: in free memory and, where the engine has one, in its budget."""
+        if self.device is None or self.device.free_bytes is None:
+            return None
+        needed = self.needed.high if at_high else self.needed.bytes
+        if needed > self.device.free_bytes:
+            return False
+        if budget_share is None or self.device.total_bytes is None or self.device.kind == "cpu":
+            return True
+        inside = self.budgeted.high if at_high else self.budgeted.bytes
+        return inside <= int(budget_share * self.device.total_bytes)
+
+    def plan(self, budget_share: float | None) -> DevicePlan:
+        """The device as it stands in the answer."""
+        device, needed = self.device, self.needed
+        usable = device.free_bytes if device else None
+        if usable is not None and budget_share and device and device.total_bytes:
+            budget = int(budget_share * device.total_bytes) + self.outside.bytes
+            usable = min(usable, budget)
+        return DevicePlan(
+            name=device.name if device else "system memory",
+            kind=device.kind if device else "cpu",
+            total_bytes=device.total_bytes if device else None,
+            free_bytes=device.free_bytes if device else None,
+            usable_bytes=usable,
+            needed_bytes=needed.bytes,
+            needed_low_bytes=needed.low,
+            needed_high_bytes=needed.high,
+            layers=self.layers,
+        )
+
+
+def _amounts(buffers: tuple[BufferPart, ...], with_head: bool) -> tuple[Amount, Amount]:
+    """(activations, runtime) of one device."""
+    inside = outside = Amount()
+    for part in buffers:
+        amount = Amount(*part.on(with_head))
+        if part.group == "runtime":
+            outside = outside.plus(amount)
+        else:
+            inside = inside.plus(amount)
+    return inside, outside
+
+
+def split_equally(
+    ranks: tuple[Accelerator, ...],
+    shared: Amount,
+    buffers: tuple[tuple[BufferPart, ...], ...],
+    *,
+    activations_outside: bool = False,
+) -> tuple[DeviceLoad, ...]:
+    """Ranks of a tensor- or pipeline-parallel group: every rank holds an equal share.
+
+    `activations_outside`: the engine's budget covers weights and cache only (SGLang).
+    """
+    found: list[DeviceLoad] = []
+    for index, device in enumerate(ranks):
+        inside, outside = _amounts(buffers[index], True)
+        share = shared.share(index, len(ranks))
+        if activations_outside:
+            outside = outside.plus(inside)
+        else:
+            share = share.plus(inside)
+        found.append(DeviceLoad(device, share, outside, None))
+    return tuple(found)
+
+
+def _boundaries(devices: tuple[Accelerator, ...]) -> list[float]:
+    """Cumulative shares of the devices by free memory, as llama.cpp splits by default."""
+    free = [device.free_bytes or device.total_bytes or 0 for device in devices]
+    if not all(free):
+        free = [1] * len(devices)
+    total = sum(free)
+    return [size / total for size in accumulate(free)]
+
+
+def split_layers(
+    devices: tuple[Accelerator, ...],
+    host: Accelerator | None,
+    load: LayerLoad,
+    buffers: tuple[tuple[BufferPart, ...], ...],
+    gpu_layers: int,
+    expert_layers_on_host: int = 0,
+) -> tuple[DeviceLoad, ...]:
+    """Whole layers by free memory; the first `layers - gpu_layers` stay in system memory.
+
+    The experts of the first `expert_layers_on_host` MoE layers go to system memory as well. The
+    head follows the last layer, unless some layers are in system memory: then it stays there.
+    Rule: llama.cpp's load_tensors (cumulative share of free memory, layer by layer).
+    """
+    count = len(load.layers)
+    on_host = count - gpu_layers
+    sizes = [0] * (len(devices) + 1)
+    layers = [0] * (len(devices) + 1)
+    bounds, single = _boundaries(devices), len(devices) == 1
+    offloaded = expert_layers_on_host
+    for index, size in enumerate(load.layers):
+        if index < on_host:
+            place = len(devices)
+        else:
+            share = (index - on_host) / (gpu_layers + 1)
+            place = 0 if single else bisect_right(bounds, share)
+            if offloaded and load.experts[index]:
+                offloaded -= 1
+                sizes[-1] += load.experts[index]
+                size -= load.experts[index]
+        sizes[place] += size
+        layers[place] += 1
+    complete = gpu_layers == count
+    sizes[0 if gpu_layers else -1] += load.first
+    sizes[len(devices) - 1 if complete else -1] += load.last
+    sizes[-1] += load.host
+    return _loads(devices, host, sizes, layers, load, buffers, complete)
+
+
+def _loads(
+    devices: tuple[Accelerator, ...],
+    host: Accelerator | None,
+    sizes: list[int],
+    layers: list[int],
+    load: LayerLoad,
+    buffers: tuple[tuple[BufferPart, ...], ...],
+    complete: bool,
+) -> tuple[DeviceLoad, ...]:
+    found: list[DeviceLoad] = []
+    total = max(1, load.total)
+    below = above = 0
+    for index, device in enumerate((*devices, host)):
+        is_host = index == len(devices)
+        if is_host and not sizes[index]:
+            slack = (load.slack.low - below, load.slack.high - above)
+        else:
+            slack = (
+                load.slack.low * sizes[index] // total,
+                load.slack.high * sizes[index] // total,
+            )
+        if is_host:
+            slack = (load.slack.low - below, load.slack.high - above)
+        below, above = below + slack[0], above + slack[1]
+        amount = Amount(sizes[index], sizes[index] - slack[0], sizes[index] + slack[1])
+        outside = Amount()
+        if not is_host:
+            with_head = index == len(devices) - 1
+            inside, outside = _amounts(buffers[index], with_head)
+            amount = amount.plus(inside)
+        elif not sizes[index]:
+            if found and any(slack):
+                last = found[-1]
+                found[-1] = DeviceLoad(
+                    last.device, last.budgeted.plus(amount), last.outside, last.layers
+                )
+            continue
+        found.append(DeviceLoad(device, amount, outside, layers[index]))
+    return tuple(found)
+
+
+def judge(
+    loads: tuple[DeviceLoad, ...], budget_share: float | None, *, offloaded: bool
+) -> Verdict:
+    """The verdict of a placement; `offloaded`: layers or experts were moved to system memory."""
+    high = [load.room(budget_share, at_high=True) for load in loads]
+    middle = [load.room(budget_share, at_high=False) for load in loads]
+    if False in middle:
+        return "does_not_fit"
+    if None in middle:
+        return "unknown"
+    if offloaded:
+        return "fits_with_offload" if all(high) else "does_not_fit"
+    return "fits" if all(high) else "tight"
