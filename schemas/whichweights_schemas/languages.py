@@ -78,7 +78,6 @@ class RetentionPoint(Shape):
     context_tokens: int
     score: float
     benchmark: str
-    mode: str | None = None
     measured_on: MeasuredOn = "this_model"
     measured_model: str
     evidence: Evidence

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from whichweights_schemas._base import Settings
+from whichweights_schemas._base import Settings as Settings  # plugins derive theirs from it
 from whichweights_schemas.accelerators import Accelerator, DeviceReading
 from whichweights_schemas.api_models import ApiModel, TokenPrices
 from whichweights_schemas.evidence import ProviderKind

@@ -26,6 +26,7 @@ from whichweights._testing_checks import (
 from whichweights._testing_fakes import fake_model
 from whichweights_schemas._base import Settings
 from whichweights_schemas.accelerators import DeviceReading
+from whichweights_schemas.errors import NoTokenizer
 from whichweights_schemas.languages import LanguageEvidence, ScoreEvidence
 from whichweights_schemas.models import ModelRef, ModelSpec
 from whichweights_schemas.providers import (
@@ -243,9 +244,14 @@ class TokenizerProviderContract(ProviderContract[TokenizerProvider[Any]]):
         request = TokenizerRequest(name=self.unknown_name)
         assert await self.within_time(provider.tokenizer(request)) is None
 
-    async def test_every_name_it_suggests_is_answered(self, provider: TokenizerProvider[Any]):
+    async def test_every_name_it_suggests_has_a_tokenizer_or_a_hint_where_to_get_it(
+        self, provider: TokenizerProvider[Any]
+    ):
         for name in await self.within_time(provider.known_names()):
-            assert await self.within_time(provider.tokenizer(TokenizerRequest(name=name)))
+            try:
+                assert await self.within_time(provider.tokenizer(TokenizerRequest(name=name)))
+            except NoTokenizer as missing:
+                assert missing.hint
 
 
 class GpuProviderContract(ProviderContract[GpuProvider[Any]]):

@@ -150,7 +150,7 @@ async def test_a_provider_of_the_previous_api_is_accepted(site: Site):
 
 WITH_SETTINGS = """
     from whichweights.testing import FakeGpu
-    from whichweights_schemas._base import Settings
+    from whichweights_schemas.providers import Settings
 
     class GpuSettings(Settings):
         address: str

@@ -186,7 +186,7 @@ class DeviceReader:
         )
 
     def _running(self, function: str) -> Any:
-        """Version 3 of the list, else 2 (drivers before 510): the rows have the same layout."""
+        """Version 3 of the list, else 2 (older drivers): the rows have the same layout."""
         try:
             return self.calls.call(f"{function}_v3", self.handle)
         except NvmlFailure as failure:

@@ -24,14 +24,13 @@ _LATEST = re.compile(r"\s*\(latest\)$")
 class _Index:
     rows: list[Row]
     by_name: dict[str, list[int]]
-    padded: list[tuple[str, ...]]
 
 
 class KnowledgeApiModels(ApiModelProvider[NoSettings]):
     """Hosted models by id, `vendor/id`, display name or alias; case and separators do not count.
 
-    Models of exactly this name come alone, the maker's own offer before the hosts'. Without one:
-    those whose name has every word of the query, newest first; none of them is certainly meant.
+    Only whole names match, so that the first answer may be taken: the id as written, then the
+    maker's own offer before the hosts', then the undated id before its snapshots.
     """
 
     _index: _Index | None = None
@@ -39,8 +38,9 @@ class KnowledgeApiModels(ApiModelProvider[NoSettings]):
     async def find(self, request: FindApiModel) -> Sequence[ApiModel]:
         index = await self._loaded()
         if not request.query.strip():
-            return [api_model(row) for row in index.rows if row["first_party"]]
-        found = _exact(index, request.query) or _similar(index, request.query)
+            own = [row for row in index.rows if row["first_party"]]
+            return [api_model(row) for row in own[: request.limit]]
+        found = _exact(index, request.query)
         return [api_model(index.rows[place]) for place in found[: request.limit]]
 
     async def status(self) -> dict[str, str]:
@@ -98,8 +98,7 @@ def _load() -> _Index:
     for place, row in enumerate(rows):
         for name in {_plain(name) for name in _names(row)}:
             by_name.setdefault(name, []).append(place)
-    padded = [tuple(f" {_plain(name)} " for name in _names(row)) for row in rows]
-    return _Index(rows, by_name, padded)
+    return _Index(rows, by_name)
 
 
 def _names(row: Row) -> list[str]:
@@ -116,7 +115,6 @@ def _plain(name: str) -> str:
 
 
 def _exact(index: _Index, query: str) -> list[int]:
-    """Rows of this name: the maker's own first, then the undated id before its snapshots."""
     places = index.by_name.get(_plain(query), [])
     asked = query.strip().lower()
 
@@ -126,17 +124,3 @@ def _exact(index: _Index, query: str) -> list[int]:
         return (not own_id, not row["first_party"], len(row["id"]))
 
     return sorted(places, key=order)
-
-
-def _similar(index: _Index, query: str) -> list[int]:
-    """Rows one of whose names has every part of the query ("3.3" as a whole), newest first."""
-    parts = [f" {_plain(part)} " for part in re.split(r"[\s/_-]+", query) if _plain(part)]
-    if not any(part.strip().isalpha() and len(part) > 3 for part in parts):
-        return []
-    places = [
-        place
-        for place, names in enumerate(index.padded)
-        if any(all(part in name for part in parts) for name in names)
-    ]
-    places.sort(key=lambda place: index.rows[place].get("release_date", ""), reverse=True)
-    return sorted(places, key=lambda place: not index.rows[place]["first_party"])

@@ -21,7 +21,7 @@ from whichweights_schemas.languages import (
 )
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.providers import LanguageProvider, NoSettings
-from whichweights_schemas.requests import LanguageQuestion
+from whichweights_schemas.requests import LanguageQuestion, LeadersQuestion
 
 FAMILIES = {
     "llama3-bpe-128k": "llama3",
@@ -38,15 +38,18 @@ FAMILIES = {
 measurement; harmony differs from o200k_base in control tokens only."""
 
 _TEN_ITEMS = "datenlabor-bmz/ai-language-monitor"
+_TUNED = ("instruct", "reasoning")
+_ENOUGH_TASKS = 3
+_ANY_SIZE = float("inf")
 _OPTIMISTIC = "best row per dataset, relative to the models that were run: optimistic"
 _UPPER_BOUND = "retrieval: an upper bound on useful long-context skill"
-_AGGREGATE = "mul"
 
 
 @dataclass(frozen=True)
 class _Index:
     scores: dict[str, Row]
     scored: KnownModels
+    by_language: dict[str, list[tuple[Row, list[Any]]]]
     priors: dict[tuple[str, str], Row]
     lists: list[Row]
     ratios: dict[str, dict[str, list[Any]]]
@@ -76,6 +79,19 @@ class KnowledgeLanguages(LanguageProvider[NoSettings]):
             fertility=_fertility(index, spec, tag),
             retention=_retention(index, spec, tag),
         )
+
+    async def leaders(self, request: LeadersQuestion) -> Sequence[LanguageScore]:
+        """Instruction-tuned models of known size, by relative score; each in its best mode.
+
+        Left out: scores of fewer than three tasks, or of about ten items a cell.
+        """
+        index = await self._loaded()
+        best: dict[str, LanguageScore] = {}
+        for row, score in _ranked(index, request.language, request.max_parameters):
+            if row["model"] not in best and len(best) < request.limit:
+                kin = Kin(row["model"], "this_model")
+                best[row["model"]] = _score(row, score, kin, request.language)
+        return list(best.values())
 
     async def fertility_families(self) -> Sequence[str]:
         index = await self._loaded()
@@ -107,12 +123,17 @@ def _load() -> _Index:
         ratios[row["tokenizer"]] = {ratio[0].lower(): ratio for ratio in row["ratios"]}
         for tag, script, *_ in row["ratios"]:
             scripts.setdefault(subtags(tag)[0], set()).add(script.lower())
+    by_language: dict[str, list[tuple[Row, list[Any]]]] = {}
+    for row in scores.values():
+        for score in row["scores"]:
+            by_language.setdefault(score[0].lower(), []).append((row, score))
     retention: dict[str, list[Row]] = {}
     for row in load_rows("retention"):
         retention.setdefault(row["model"], []).append(row)
     return _Index(
         scores=scores,
         scored=KnownModels(scores),
+        by_language=by_language,
         priors={(row["size_class"], row["language"]): row for row in load_rows("language_priors")},
         lists=load_rows("official_languages"),
         ratios=ratios,
@@ -141,6 +162,26 @@ def _scores(index: _Index, spec: ModelSpec, tag: str) -> tuple[LanguageScore, ..
     return ()
 
 
+def _ranked(index: _Index, tag: str, max_parameters: int | None) -> list[tuple[Row, list[Any]]]:
+    """Scores of instruction-tuned models in the language, best first; ties by model name."""
+    known = (index.by_language[name] for name in candidates(tag) if name in index.by_language)
+    eligible = [
+        (row, score)
+        for row, score in next(known, [])
+        if row.get("type") in _TUNED
+        and row.get("parameters", 0) <= (max_parameters or _ANY_SIZE)
+        and ("parameters" in row or max_parameters is None)
+        and score[6] is not None
+        and score[3] >= _ENOUGH_TASKS
+        and not _is_small(row, score)
+    ]
+    return sorted(eligible, key=lambda pair: (-pair[1][6], pair[0]["model"]))
+
+
+def _is_small(row: Row, score: list[Any]) -> bool:
+    return all(row["sources"][place][0].startswith(_TEN_ITEMS) for place in score[4])
+
+
 def _score(row: Row, score: list[Any], kin: Kin, tag: str) -> LanguageScore:
     language, mode, datasets, tasks, places, normalized, relative, spread = score
     sources: list[list[Any]] = [row["sources"][place] for place in places]
@@ -154,9 +195,10 @@ def _score(row: Row, score: list[Any], kin: Kin, tag: str) -> LanguageScore:
         datasets=datasets,
         tasks=tasks,
         sources=tuple(source for source, *_ in sources),
-        small_samples=len(few) == len(sources),
+        small_samples=_is_small(row, score),
         measured_on=kin.measured_on,
         measured_model=kin.id,
+        parameters=row.get("parameters"),
         mode=mode,
         evidence=Evidence(
             fields=("scores",),
@@ -235,8 +277,8 @@ def _is_gemma3(spec: ModelSpec) -> bool:
 
 
 def _retention(index: _Index, spec: ModelSpec, tag: str) -> tuple[RetentionPoint, ...]:
-    """Points of this language, and those in English or over several languages beside them."""
-    names = dict.fromkeys([*candidates(tag), "en", _AGGREGATE])
+    """Points of this language only; ask for English to have an upper bound."""
+    names = frozenset(candidates(tag))
     for kin in index.retained.kin(spec):
         points = [point for row in index.retention[kin.id] for point in _points(row, kin, names)]
         if points:
@@ -244,7 +286,7 @@ def _retention(index: _Index, spec: ModelSpec, tag: str) -> tuple[RetentionPoint
     return ()
 
 
-def _points(row: Row, kin: Kin, names: dict[str, None]) -> Iterator[RetentionPoint]:
+def _points(row: Row, kin: Kin, names: frozenset[str]) -> Iterator[RetentionPoint]:
     evidence = Evidence(
         fields=("retention",),
         basis="published",
@@ -259,7 +301,6 @@ def _points(row: Row, kin: Kin, names: dict[str, None]) -> Iterator[RetentionPoi
                 context_tokens=context_tokens,
                 score=score,
                 benchmark=row["benchmark"],
-                mode=row["mode"],
                 measured_on=kin.measured_on,
                 measured_model=row["label"],
                 evidence=evidence,

@@ -49,7 +49,9 @@ class _Line:
 
     def expected(self, features: tuple[float, float]) -> float:
         return (
-            self.intercept + self.per_decade_of_parameters * features[0] + self.per_year * features[1]
+            self.intercept
+            + self.per_decade_of_parameters * features[0]
+            + self.per_year * features[1]
         )
 
 

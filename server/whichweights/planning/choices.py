@@ -119,7 +119,12 @@ def _ladder(
     elif engine in ("vllm", "sglang", "transformers"):
         yield from (name for name in VLLM_LADDER if sixteen or name != "FP8")
     else:
-        if engine is None and gpus and sixteen and choose_engine(native, "inference", gpus).engine == "vllm":
+        if (
+            engine is None
+            and gpus
+            and sixteen
+            and choose_engine(native, "inference", gpus).engine == "vllm"
+        ):
             yield from VLLM_LADDER
         yield from (name for name in GGUF_LADDER if sixteen or _bits(name) < _bits(native))
 

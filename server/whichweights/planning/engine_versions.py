@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 __all__ = [
-    "LLAMA_CPP_FLASH_DEFAULT",
     "LLAMA_CPP_FEW_OUTPUTS",
+    "LLAMA_CPP_FLASH_DEFAULT",
     "LLAMA_CPP_MLA",
     "LLAMA_CPP_MLA_KEYS_ONLY",
     "LLAMA_CPP_WINDOWS",

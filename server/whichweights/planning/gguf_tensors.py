@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from whichweights.planning.formats.mixture import MixtureFacts, Tensor, is_70b_class
@@ -108,7 +107,6 @@ def gguf_architecture(spec: ModelSpec) -> str:
     return next((found for part, found in _ARCHITECTURES if part in name), "")
 
 
-@lru_cache(maxsize=512)
 def model_tensors(spec: ModelSpec) -> ModelTensors | None:
     """The tensors of a model; None when its shape is not known well enough to list them."""
     hidden, vocabulary = spec.hidden_size, spec.vocab_size

@@ -327,8 +327,7 @@ def _without_layers(spec: ModelSpec, settings: Settings) -> CacheBytes:
         )
     parameters = spec.parameters.language or spec.parameters.total or 0
     low, middle, high = (
-        sequences * _scaled(round(tokens * share * parameters**0.5), kind)
-        for share in _PRIOR_BYTES
+        sequences * _scaled(round(tokens * share * parameters**0.5), kind) for share in _PRIOR_BYTES
     )
     return CacheBytes(
         *(middle, middle, low, high, 0),

@@ -182,7 +182,7 @@ def split_layers(
     sizes[0 if gpu_layers else -1] += load.first
     sizes[len(devices) - 1 if complete else -1] += load.last
     sizes[-1] += load.host
-    return _loads(devices, host, sizes, layers, load, buffers, complete)
+    return _loads(devices, host, sizes, layers, load, buffers)
 
 
 def _loads(
@@ -192,46 +192,38 @@ def _loads(
     layers: list[int],
     load: LayerLoad,
     buffers: tuple[tuple[BufferPart, ...], ...],
-    complete: bool,
 ) -> tuple[DeviceLoad, ...]:
+    """Device loads from the bytes of each place; the band is shared out so that none is lost."""
     found: list[DeviceLoad] = []
-    total = max(1, load.total)
-    below = above = 0
-    for index, device in enumerate((*devices, host)):
+    total, reached, before = max(1, load.total), 0, Amount()
+    for index, size in enumerate(sizes):
+        reached += size
+        upto = Amount(0, load.slack.low * reached // total, load.slack.high * reached // total)
+        slack, before = upto.minus(before), upto
+        amount, outside = Amount(size, size - slack.low, size + slack.high), Amount()
         is_host = index == len(devices)
-        if is_host and not sizes[index]:
-            slack = (load.slack.low - below, load.slack.high - above)
-        else:
-            slack = (
-                load.slack.low * sizes[index] // total,
-                load.slack.high * sizes[index] // total,
-            )
-        if is_host:
-            slack = (load.slack.low - below, load.slack.high - above)
-        below, above = below + slack[0], above + slack[1]
-        amount = Amount(sizes[index], sizes[index] - slack[0], sizes[index] + slack[1])
-        outside = Amount()
-        if not is_host:
-            with_head = index == len(devices) - 1
-            inside, outside = _amounts(buffers[index], with_head)
-            amount = amount.plus(inside)
-        elif not sizes[index]:
-            if found and any(slack):
-                last = found[-1]
-                found[-1] = DeviceLoad(
-                    last.device, last.budgeted.plus(amount), last.outside, last.layers
-                )
+        if is_host and not size:
             continue
+        if not is_host:
+            inside, outside = _amounts(buffers[index], index == len(devices) - 1)
+            amount = amount.plus(inside)
+        device = host if is_host else devices[index]
         found.append(DeviceLoad(device, amount, outside, layers[index]))
     return tuple(found)
 
 
-def judge(
-    loads: tuple[DeviceLoad, ...], budget_share: float | None, *, offloaded: bool
-) -> Verdict:
-    """The verdict of a placement; `offloaded`: layers or experts were moved to system memory."""
-    high = [load.room(budget_share, at_high=True) for load in loads]
-    middle = [load.room(budget_share, at_high=False) for load in loads]
+def judge(loads: tuple[DeviceLoad, ...], budget_share: float | None, *, offloaded: bool) -> Verdict:
+    """The verdict of a placement; `offloaded`: layers or experts were moved to system memory.
+
+    System memory of unknown size is no obstacle to what an engine always keeps there.
+    """
+    checked = [
+        load
+        for load in loads
+        if offloaded or len(loads) == 1 or (load.device is not None and load.device.kind != "cpu")
+    ]
+    high = [load.room(budget_share, at_high=True) for load in checked]
+    middle = [load.room(budget_share, at_high=False) for load in checked]
     if False in middle:
         return "does_not_fit"
     if None in middle:

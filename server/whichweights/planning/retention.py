@@ -87,7 +87,12 @@ def _interpolated(curve: list[tuple[int, float]], context_tokens: int) -> Retent
                 "retrieval test: an upper bound on useful skill",
             )
     return RetentionFigure(
-        context_tokens, None, None, None, "published", f"measured up to {curve[-1][0]:,} tokens only"
+        context_tokens,
+        None,
+        None,
+        None,
+        "published",
+        f"measured up to {curve[-1][0]:,} tokens only",
     )
 
 

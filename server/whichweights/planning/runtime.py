@@ -29,7 +29,11 @@ def runtime_part(device: Accelerator | None) -> BufferPart | None:
     if device.kind == "apple":
         name, figures, source = "Metal runtime", _METAL, "one public report (M5)"
     elif vendor in ("", "nvidia"):
-        name, figures, source = "CUDA context", _CUDA, "public llama-server, ollama, PyTorch reports"
+        name, figures, source = (
+            "CUDA context",
+            _CUDA,
+            "public llama-server, ollama, PyTorch reports",
+        )
     else:
         name, figures, source = "GPU runtime", _OTHER, "assumed after CUDA's"
     return BufferPart(

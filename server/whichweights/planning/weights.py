@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from whichweights.planning._weight_formats import GGUF_ENGINES, WeightFormat, resolve_format
 from whichweights.planning.formats._mixture_roles import dimensions, is_quantizable
@@ -140,11 +140,14 @@ def weigh(spec: ModelSpec, quantization: str, engine: Engine) -> WeightPlan:
         UnsupportedArchitecture: neither the shape nor the number of parameters is known.
         UnknownQuantization: the name is no known format.
     """
-    return _weigh(spec, resolve_format(quantization, spec.native, engine), engine in GGUF_ENGINES)
+    kind = resolve_format(quantization, spec.native, engine)
+    return _weigh(cast("Hashable", spec), kind, engine in GGUF_ENGINES)
 
 
+# A spec is frozen, so it can be a key; type checkers do not see that pydantic gives it a hash.
 @lru_cache(maxsize=1024)
-def _weigh(spec: ModelSpec, kind: WeightFormat, gguf_engine: bool) -> WeightPlan:
+def _weigh(model: Hashable, kind: WeightFormat, gguf_engine: bool) -> WeightPlan:
+    spec = cast("ModelSpec", model)
     tensors = model_tensors(spec)
     expected = language_parameters(spec)
     if tensors is not None and expected:
@@ -245,7 +248,7 @@ def _bits_of(kind: WeightFormat) -> tuple[float, float, float]:
 def _from_mixture(spec: ModelSpec, kind: WeightFormat, tensors: ModelTensors) -> WeightPlan:
     assert kind.file_type is not None
     plan = plan_mixture(
-        _table(spec),
+        _table(cast("Hashable", spec)),
         tensors.facts,
         kind.file_type.name,
         imatrix=kind.imatrix,
@@ -290,8 +293,9 @@ def _from_mixture(spec: ModelSpec, kind: WeightFormat, tensors: ModelTensors) ->
 
 
 @lru_cache(maxsize=256)
-def _table(spec: ModelSpec) -> TensorTable:
+def _table(model: Hashable) -> TensorTable:
     """The sorted tensor list, shared by all file types of one model."""
+    spec = cast("ModelSpec", model)
     tensors = model_tensors(spec)
     if tensors is None:
         return TensorTable(())

@@ -15,7 +15,7 @@ from mcp.server.stdio import stdio_server
 from whichweights.app import Opener, build_server, default_opener, lend
 from whichweights.mcp_adapter import WhichweightsServer, run_over
 from whichweights.transports._stopping import Stopping, end_now
-from whichweights.transports._wire import Wire
+from whichweights.transports._wire import Wire, complete_lines
 from whichweights_schemas.errors import WhichweightsError
 
 GRACE_S = 0.5
@@ -91,22 +91,10 @@ class _Lines:
         self.closed.set()
 
     def _read(self) -> None:
-        try:
-            parts: list[bytes] = []
-            while chunk := self._wire.read():
-                head, *rest = chunk.split(b"\n")
-                parts.append(head)
-                for piece in rest:
-                    self._put(b"".join(parts))
-                    parts = [piece]
-        except OSError:
-            pass  # a broken pipe says the same as its end: the host is gone
-        self._stopping.request()
-
-    def _put(self, line: bytes) -> None:
-        if line.strip():
+        for line in complete_lines(self._wire.chunks()):
             self._room.acquire()
             self._loop.call_soon_threadsafe(self._queue.put_nowait, line)
+        self._stopping.request()
 
 
 class _Output:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 _CHUNK_BYTES = 1 << 16
@@ -20,15 +22,30 @@ class Wire:
     read_fd: int
     write_fd: int
 
-    def read(self) -> bytes:
-        """The next bytes, empty at the end of input. Blocks."""
-        return os.read(self.read_fd, _CHUNK_BYTES)
+    def chunks(self) -> Iterator[bytes]:
+        """What arrives, until the end of input or a broken pipe, which says the same. Blocks."""
+        with suppress(OSError):
+            while chunk := os.read(self.read_fd, _CHUNK_BYTES):
+                yield chunk
 
     def write(self, data: bytes) -> None:
         """Write all of it. Blocks. Raises OSError when the other side is gone."""
         view = memoryview(data)
         while view:
             view = view[os.write(self.write_fd, view) :]
+
+
+def complete_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines that blanks do not fill, without their ends; one that is never ended is dropped."""
+    parts: list[bytes] = []
+    for chunk in chunks:
+        head, *rest = chunk.split(b"\n")
+        parts.append(head)
+        for piece in rest:
+            line = b"".join(parts).strip()
+            parts = [piece]
+            if line:
+                yield line
 
 
 def claim(*, stdin: bool = True) -> Wire:

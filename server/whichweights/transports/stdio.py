@@ -6,6 +6,8 @@ end of input, SIGTERM or SIGINT, with a tool running too, and soon after its par
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from whichweights.transports._stopping import Stopping, leave
@@ -26,6 +28,8 @@ def serve(opener: Opener | None = None) -> int:
     stopping = Stopping()
     stopping.catch_signals()
     stopping.watch_parent()
+    if os.isatty(wire.read_fd):
+        sys.stderr.write("whichweights: waiting for MCP messages from a host; Ctrl-C ends it\n")
 
     import anyio
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from whichweights_plugins.knowledge._model_names import ModelNames, canonical, normalise
 from whichweights_plugins.knowledge._tables import load_rows
 from whichweights_plugins.knowledge.models import CatalogueProvider

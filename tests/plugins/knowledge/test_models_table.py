@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from whichweights_plugins.knowledge._tables import load_rows, table_bytes, table_names
 from whichweights_plugins.knowledge.building import models as builder
 from whichweights_plugins.knowledge.building.__main__ import main
@@ -99,7 +100,7 @@ def test_the_cache_of_131072_tokens_is_what_the_architecture_needs(
         growing, windowed, _, _ = layer_bytes(attention)
         window = attention.window if isinstance(attention, SlidingAttention) else 0
         total += growing * 131072 + windowed * window
-    assert total / 2**30 == pytest.approx(gib, abs=0.001)
+    assert abs(total / 2**30 - gib) < 0.001
 
 
 def test_a_record_without_a_layer_schedule_gives_a_bound_or_a_reason_and_no_layers() -> None:
@@ -180,7 +181,7 @@ def test_the_same_rows_make_the_same_file(tmp_path: Path) -> None:
 
 
 def test_a_raw_record_becomes_a_row_and_an_empty_one_is_dropped(tmp_path: Path) -> None:
-    record = {
+    record: dict[str, object] = {
         "repo_id": "maker/tiny-1b",
         "display_name": "tiny 1b",
         "family": "tiny",
@@ -200,7 +201,12 @@ def test_a_raw_record_becomes_a_row_and_an_empty_one_is_dropped(tmp_path: Path) 
         "unchecked_fields": ["torch_dtype"],
         "sources": {"computed": ["parameters_total"], "unverified": ["torch_dtype"]},
     }
-    bare = {"repo_id": "maker/nothing", "display_name": "nothing", "aliases": [], "sources": {}}
+    bare: dict[str, object] = {
+        "repo_id": "maker/nothing",
+        "display_name": "nothing",
+        "aliases": [],
+        "sources": {},
+    }
     text = "\n".join(json.dumps(line) for line in (record, bare))
     (tmp_path / "models.jsonl").write_text(text, encoding="utf-8")
     built = builder.build(tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from whichweights.planning.parameters import ParameterBreakdown, count_block, count_parameters
 from whichweights_plugins.knowledge._tables import load_rows
 from whichweights_schemas.attention import (
@@ -123,14 +124,17 @@ def test_the_parts_of_a_real_model_add_up_and_only_matrices_count_as_linear() ->
 
 
 def spec_with(*blocks: Block, **changes: Any) -> ModelSpec:
-    return ModelSpec(
+    spec = ModelSpec(
         id="test/model",
         display_name="model",
         parameters=ParameterCounts(total=None),
+        hidden_size=64,
+        vocab_size=1000,
+        tied_embeddings=False,
         blocks=blocks,
         layout=tuple(range(len(blocks))) * 2,
-        **{"hidden_size": 64, "vocab_size": 1000, "tied_embeddings": False, **changes},
     )
+    return spec.model_copy(update=changes)
 
 
 sizes = st.integers(1, 64).map(lambda size: 8 * size)

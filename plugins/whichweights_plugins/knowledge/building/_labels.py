@@ -60,17 +60,18 @@ class Labels:
 
     def resolve(self, label: str) -> tuple[str, str | None]:
         """The repository id (the label itself when none is certain) and a thinking mode in it."""
-        found = self._repository(label)
+        found = self.repository(label)
         if found is not None:
             return found, None
         mode = _MODE.search(label.lower())
         if mode:
-            found = self._repository(label[: mode.start()])
+            found = self.repository(label[: mode.start()])
             if found is not None:
                 return found, mode[1]
         return _ENDING.sub("", label), None
 
-    def _repository(self, label: str) -> str | None:
+    def repository(self, label: str) -> str | None:
+        """The repository that a label names, None when none is certain."""
         if canonical(label) in self._by_id:
             return self._by_id[canonical(label)]
         owner, _, name = label.rpartition("/")

@@ -9,6 +9,7 @@ from typing import Any
 
 from whichweights_plugins.knowledge._tables import Row
 from whichweights_plugins.knowledge.building._builder import Built, TableBuilder, read_jsonl
+from whichweights_plugins.knowledge.building._labels import Labels
 from whichweights_plugins.knowledge.building._provenance import repeated, without_provenance
 
 _PRICES = (
@@ -35,8 +36,11 @@ _RENAMED = {"max_output": "max_output_tokens", "context_window": "context_tokens
 _TIER = re.compile(r"(\d+)k")
 
 
-def api_model_row(raw: Row) -> Row:
-    """One raw row in the contract's fields; `prices` without its date and source (the row's)."""
+def api_model_row(raw: Row, labels: Labels) -> Row:
+    """One raw row in the contract's fields; `prices` without its date and source (the row's).
+
+    A model whose repository is in the table of open weights is one, whatever the raw row guesses.
+    """
     row: Row = {
         "id": raw["id"],
         "vendor": raw["provider"],
@@ -57,8 +61,12 @@ def api_model_row(raw: Row) -> Row:
     notes = [*row.pop("tier_notes", []), *raw.get("notes", ())]
     if notes:
         row["notes"] = notes
-    if raw.get("unverified"):
-        row["unverified"] = [_RENAMED.get(field, field) for field in raw["unverified"]]
+    unverified = [_RENAMED.get(field, field) for field in raw.get("unverified", ())]
+    if labels.repository(raw["id"].rsplit("/models/", 1)[-1]):
+        row["open_weights"] = True
+        unverified = [field for field in unverified if field != "open_weights"]
+    if unverified:
+        row["unverified"] = unverified
     row["source"] = " and ".join(raw["sources"])
     row["date"] = raw["as_of"]
     return row
@@ -97,7 +105,8 @@ def _tiers(tiers: dict[str, Row]) -> dict[str, Any]:
 
 def build_api_models(facts: Path) -> Built:
     """All hosted models: first-party rows and hosts of open weights."""
-    rows = [api_model_row(raw) for raw in read_jsonl(facts / "api_models.jsonl")]
+    labels = Labels.of(facts)
+    rows = [api_model_row(raw, labels) for raw in read_jsonl(facts / "api_models.jsonl")]
     own = sum(row["first_party"] for row in rows)
     priced = sum("prices" in row for row in rows)
     return Built(

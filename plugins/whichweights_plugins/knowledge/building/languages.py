@@ -46,13 +46,14 @@ _FERTILITY_SOURCE = "tokenizer runs over FLORES-200 and UDHR parallel texts (rat
 
 
 def score_rows(facts: Path) -> list[Row]:
-    """One row a model: `sources` and `scores` of [language, mode, datasets, tasks, indices of its
+    """One row a model: `type` and `parameters` where known, `sources`, and `scores` of [language, mode, datasets, tasks, indices of its
     sources, normalized, relative_to_p95, spread]."""
     sources = language_sources(facts)
     models: dict[str, Row] = {}
     for raw in read_jsonl(facts / "language_scores_summary.jsonl"):
         model, mode = _model_and_mode(raw["model"])
         row = models.setdefault(canonical(model), {"model": model, "sources": [], "scores": []})
+        row |= {field: raw[field] for field in ("type", "parameters") if field in raw}
         cited = [source_of(short, model, sources) for short in raw["sources"]]
         row["scores"].append(
             [
@@ -150,29 +151,30 @@ def _tokenizer_row(tokenizer: str) -> Row:
 
 
 def retention_rows(facts: Path) -> list[Row]:
-    """One row a model, benchmark and mode: `points` of [language, context tokens, score].
+    """One row a model and benchmark: `points` of [language, context tokens, score].
 
-    Rows without a context length (aggregates over unnamed lengths) say nothing of decay and are
-    left out.
+    Rows without a context length, and aggregates over several languages, are left out: they say
+    nothing of decay in one language. Modes are benchmarks of their own: their curves never mix.
     """
     labels = Labels.of(facts)
-    rows: dict[tuple[str, str, str | None, str], Row] = {}
+    rows: dict[tuple[str, str, str], Row] = {}
     for raw in read_jsonl(facts / "long_context.jsonl"):
-        if "context_length" not in raw:
+        if "context_length" not in raw or raw["language"] == "mul":
             continue
         label = raw.get("model") or raw["model_label"]
         model, _ = labels.resolve(label)
         benchmark = raw["benchmark"]
         if raw.get("task", "").startswith("base score"):
             benchmark += " (best score up to 1K tokens)"
-        key = (canonical(model), benchmark, raw.get("mode"), raw["source"])
+        if "mode" in raw:
+            benchmark += f" ({raw['mode']})"
+        key = (canonical(model), benchmark, raw["source"])
         if key not in rows:
             source, date, note = benchmark_source(raw["source"], raw["benchmark"])
             rows[key] = {
                 "model": model,
                 "label": label,
                 "benchmark": benchmark,
-                "mode": raw.get("mode"),
                 "source": source,
                 "date": date,
                 "note": note,
@@ -224,5 +226,5 @@ BUILDERS = (
     TableBuilder("language_priors", lambda facts: Built(prior_rows(facts)), check_priors),
     _table("official_languages", official_rows, "family"),
     _table("fertility", fertility_rows, "tokenizer"),
-    _table("retention", retention_rows, "model", "benchmark", "mode", "source"),
+    _table("retention", retention_rows, "model", "benchmark", "source"),
 )

@@ -19,7 +19,7 @@ from whichweights_schemas.attention import (
 from whichweights_schemas.evidence import Basis
 from whichweights_schemas.models import Block, DenseFeedForward, ExpertsFeedForward, ModelSpec
 
-__all__ = ["BufferFacts", "BufferPart", "buffer_facts", "spread"]
+__all__ = ["BufferFacts", "BufferPart", "buffer_facts", "gib_band", "spread"]
 
 _DEFAULT_VOCABULARY: Final = 128_256
 """Stands in where a model's vocabulary is not known (the commonest of 2024-26)."""
@@ -66,13 +66,19 @@ class BufferPart:
     def as_part(self, heads: int, others: int) -> Part:
         """The line of the sum over `heads` devices with the head and `others` without."""
         first, rest = self.on(True), self.on(False)
-        sizes = [heads * a + others * b for a, b in zip(first, rest, strict=True)]
-        return Part(self.name, self.group, *sizes, self.basis, self.source, self.note)
+        size, low, high = (heads * a + others * b for a, b in zip(first, rest, strict=True))
+        return Part(self.name, self.group, size, low, high, self.basis, self.source, self.note)
 
 
 def spread(value: float, low: float, high: float) -> tuple[int, int, int]:
     """(bytes, low, high) from a value and the factors of its band."""
     return round(value), round(value * low), round(value * high)
+
+
+def gib_band(figures: tuple[float, float, float]) -> tuple[int, int, int]:
+    """(bytes, low, high) from figures in GiB."""
+    value, low, high = figures
+    return round(value * 2**30), round(low * 2**30), round(high * 2**30)
 
 
 def _heads(block: Block) -> int:
@@ -125,4 +131,3 @@ def buffer_facts(spec: ModelSpec) -> BufferFacts:
         encoder=spec.kind == "encoder",
         guessed=not (hidden and vocabulary and blocks),
     )
-

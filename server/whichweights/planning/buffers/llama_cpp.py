@@ -27,7 +27,7 @@ _EXPERTS_HIGH: Final = 3.5
 """Experts in system memory: misses of 2.5 to 3.4x, where a whole expert tensor is copied over."""
 
 _OTHER_DEVICE: Final = 0.75
-"""A device without the head needs no logits: 55 to 98 % of the buffer in two- and three-GPU logs."""
+"""A device without the head needs no logits: 55 to 98 % of the buffer in multi-GPU logs."""
 
 _SOURCE: Final = "rule re-derived from public llama.cpp and ik_llama.cpp load logs"
 

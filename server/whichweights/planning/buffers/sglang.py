@@ -26,7 +26,5 @@ def sglang_buffers(facts: BufferFacts, settings: Settings) -> tuple[BufferPart, 
     activations = BufferPart(
         "activations", "activations", *spread(0.5 * _GIB + chunk, 0.4, 4.0), "assumed", _SOURCE
     )
-    graphs = BufferPart(
-        "CUDA graphs", "runtime", *spread(1.0 * _GIB, 0.3, 3.0), "assumed", _SOURCE
-    )
+    graphs = BufferPart("CUDA graphs", "runtime", *spread(1.0 * _GIB, 0.3, 3.0), "assumed", _SOURCE)
     return activations, graphs

@@ -22,7 +22,7 @@ _SCORE_BYTES: Final = 6
 """Eager attention: 16-bit scores of all heads and their float32 softmax."""
 
 _SLACK: Final = (0.07, 0.12)
-"""Allocator and format slack as a share of the whole: 96 % of 192 cases within 20 %, 78 % in 5 %."""
+"""Allocator and format slack, share of the whole: 96 % of 192 cases within 20 %, 78 % in 5 %."""
 
 _SOURCE: Final = "prefill rule, checked on 331 published peaks (Qwen tables and others)"
 

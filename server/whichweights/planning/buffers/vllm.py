@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from whichweights.planning.buffers.facts import BufferFacts, BufferPart, spread
+from whichweights.planning.buffers.facts import BufferFacts, BufferPart, gib_band, spread
 from whichweights.planning.engine_versions import (
     VLLM_LEAN_SAMPLER,
     VLLM_MORE_NON_TORCH,
@@ -79,7 +79,7 @@ def vllm_buffers(
         BufferPart(
             "CUDA graphs",
             "runtime",
-            *(round(value * _GIB) for value in _GRAPHS),
+            *gib_band(_GRAPHS),
             "assumed",
             "public vLLM logs",
             "outside the budget of gpu_memory_utilization in older versions; none when eager",
@@ -98,7 +98,7 @@ def _non_torch(settings: Settings, amd: bool) -> BufferPart:
     return BufferPart(
         "non-torch memory",
         "activations",
-        *(round(value * _GIB) for value in figures),
+        *gib_band(figures),
         "fitted",
         _PLANNER,
         "communication and library buffers; inside the budget of gpu_memory_utilization",

@@ -1,0 +1,98 @@
+"""Lines of the sum that need words, and what a plan must warn of."""
+
+from __future__ import annotations
+
+from whichweights.planning.kv_cache import CacheBytes
+from whichweights.planning.memory_types import Part, Settings
+from whichweights.planning.recurrent_state import StateBytes
+from whichweights_schemas.models import ModelSpec
+
+__all__ = ["cache_parts", "plan_warnings", "state_parts"]
+
+
+def cache_parts(cache: CacheBytes, settings: Settings) -> tuple[Part, ...]:
+    """The cache as lines of the sum: the need, what the engine allocates beyond it, and copies."""
+    low, high = cache.allocated - cache.low, cache.high - cache.allocated
+    needs = min(cache.needs, cache.allocated)
+    found = [
+        Part(
+            "KV cache",
+            "kv_cache",
+            needs,
+            max(0, needs - low),
+            needs + high,
+            cache.basis,
+            cache.source,
+            cache.note,
+        )
+    ]
+    more = cache.allocated - needs
+    if more:
+        source = f"cell rule of {settings.engine}"
+        note = "allocated beyond what the architecture needs"
+        found.append(Part("KV cache cells", "kv_cache", more, more, more, "computed", source, note))
+    if cache.copies:
+        note = "a rank holds whole KV heads and whole MLA rows"
+        found.append(
+            Part(
+                "KV cache copies",
+                "kv_cache",
+                *(cache.copies, cache.copies, cache.copies),
+                "computed",
+                "tensor parallelism",
+                note,
+            )
+        )
+    return tuple(found)
+
+
+def state_parts(state: StateBytes) -> tuple[Part, ...]:
+    """The recurrent state of all sequences as a line of the sum; empty without one."""
+    if not state.bytes:
+        return ()
+    return (
+        Part(
+            "recurrent state",
+            "recurrent_state",
+            state.bytes,
+            state.low,
+            state.high,
+            "fitted",
+            "model classes; float32 matrix, 16-bit convolution window",
+            "engines differ in the width of the state: in the band",
+        ),
+    )
+
+
+def plan_warnings(
+    spec: ModelSpec, settings: Settings, state: StateBytes, *, untried: bool
+) -> tuple[str, ...]:
+    """What a reader of the plan must know; `untried`: offload could not be checked."""
+    found: list[str] = []
+    window = spec.max_context_tokens
+    if window is not None and settings.context_tokens > window:
+        found.append(_beyond_window(settings.context_tokens, window, spec))
+    quantized = settings.kv_cache_type not in ("f16", "bf16", "fp8")
+    if quantized and settings.flash_attention is False:
+        found.append(
+            f"a {settings.kv_cache_type} V cache needs flash attention in llama.cpp: "
+            "this combination does not start"
+        )
+    if state.unknown:
+        found.append("the recurrent state of some layers is not known and not counted")
+    if spec.mtp_layers and not settings.load_mtp:
+        found.append("multi-token prediction layers are not loaded (options.load_mtp)")
+    if spec.parameters.vision and not settings.load_vision:
+        found.append("the vision tower is not loaded (options.load_vision)")
+    if untried:
+        found.append("offload was not checked: the size of system memory is not known")
+    return tuple(found)
+
+
+def _beyond_window(context: int, window: int, spec: ModelSpec) -> str:
+    text = f"context_tokens {context} is beyond the model's window of {window}"
+    extended = spec.extended_context_tokens
+    if extended is not None and extended > window:
+        how = spec.context_note or "rope scaling (YaRN or the like) in the engine's settings"
+        return f"{text}; {how} extends it to {extended}"
+    return text

@@ -1,0 +1,125 @@
+"""The cheapest changes that alter a verdict: what gives if it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from whichweights.planning.choices import GGUF_LADDER, MLX_LADDER, VLLM_LADDER, Run, run_status
+from whichweights.planning.formats import Status, decode_tag
+from whichweights.planning.memory_types import MemoryPlan, Verdict
+from whichweights.planning.running import ChosenRun, PlannedRun, RunRequest, plan_run
+from whichweights_schemas.deployment import Engine, KvCacheType
+from whichweights_schemas.models import ModelSpec
+
+MOST = 3
+
+_RANK: dict[Verdict, int] = {
+    "unknown": 0,
+    "does_not_fit": 0,
+    "fits_with_offload": 1,
+    "tight": 2,
+    "fits": 3,
+}
+# A step below the common ladder; still a usable loss on large models (llama.cpp quantize README).
+_BELOW = ("Q3_K_M", "IQ2_M")
+_SHORTEST_CONTEXT = 2_048
+_SMALLER_CACHE: dict[Engine, KvCacheType] = {"llama.cpp": "q8_0", "ollama": "q8_0", "vllm": "fp8", "sglang": "fp8"}
+
+
+def find_alternatives(
+    spec: ModelSpec, request: RunRequest, chosen: ChosenRun
+) -> tuple[tuple[str, MemoryPlan], ...]:
+    """At most three changes with a better verdict, cheapest first; none when it fits."""
+    current = chosen.chosen
+    if current.plan.verdict in ("fits", "unknown"):
+        return ()
+    found: list[tuple[str, MemoryPlan]] = []
+    for change, planned in _changes(spec, request, current):
+        if _RANK[planned.plan.verdict] > _RANK[current.plan.verdict]:
+            found.append((change, planned.plan))
+        if len(found) == MOST:
+            break
+    return tuple(found)
+
+
+def _changes(
+    spec: ModelSpec, request: RunRequest, current: PlannedRun
+) -> Iterator[tuple[str, PlannedRun]]:
+    yield from _smaller_cache(spec, request, current)
+    yield from _smaller_weights(spec, request, current)
+    yield from _shorter_context(spec, request, current)
+    yield from _offload(spec, request, current)
+    yield from _more_devices(spec, request, current)
+
+
+def _smaller_cache(
+    spec: ModelSpec, request: RunRequest, current: PlannedRun
+) -> Iterator[tuple[str, PlannedRun]]:
+    smaller = _SMALLER_CACHE.get(current.run.engine)
+    if smaller and current.deployment.kv_cache_type in ("f16", "bf16"):
+        changed = replace(request, kv_cache_type=smaller)
+        yield f"kv_cache_type={smaller}", plan_run(spec, changed, current.run)
+
+
+def _ladder(engine: Engine) -> tuple[str, ...]:
+    if engine == "mlx":
+        return MLX_LADDER
+    return VLLM_LADDER if engine in ("vllm", "sglang") else (*GGUF_LADDER, *_BELOW)
+
+
+def _smaller_weights(
+    spec: ModelSpec, request: RunRequest, current: PlannedRun
+) -> Iterator[tuple[str, PlannedRun]]:
+    """The first format that helps, from the next smaller one down."""
+    bits = decode_tag(current.run.quantization).nominal_bits
+    for name in _ladder(current.run.engine):
+        run = Run(name, current.run.engine, "alternative")
+        if decode_tag(name).nominal_bits >= bits:
+            continue
+        if run_status(run, request.accelerators) is Status.NO:
+            continue
+        planned = plan_run(spec, replace(request, quantization=name), run)
+        if _RANK[planned.plan.verdict] > _RANK[current.plan.verdict]:
+            yield f"quantization={name}", planned
+            return
+
+
+def _shorter_context(
+    spec: ModelSpec, request: RunRequest, current: PlannedRun
+) -> Iterator[tuple[str, PlannedRun]]:
+    tokens = 1 << (current.deployment.context_tokens - 1).bit_length() - 1
+    while tokens >= _SHORTEST_CONTEXT:
+        planned = plan_run(spec, replace(request, context_tokens=tokens), current.run)
+        if _RANK[planned.plan.verdict] > _RANK[current.plan.verdict]:
+            yield f"context_tokens={tokens}", planned
+            return
+        tokens //= 2
+
+
+def _offload(
+    spec: ModelSpec, request: RunRequest, current: PlannedRun
+) -> Iterator[tuple[str, PlannedRun]]:
+    if current.run.engine in ("llama.cpp", "ollama") or request.engine is not None:
+        return
+    run = Run(GGUF_LADDER[-1], "llama.cpp", "alternative")
+    changed = replace(request, quantization=run.quantization, engine="llama.cpp")
+    yield "engine=llama.cpp with part of the model in system memory", plan_run(spec, changed, run)
+
+
+def _more_devices(
+    spec: ModelSpec, request: RunRequest, current: PlannedRun
+) -> Iterator[tuple[str, PlannedRun]]:
+    gpus = [device for device in request.accelerators if device.kind == "gpu"]
+    if not gpus:
+        return
+    for factor in (2, 4, 8):
+        more = tuple(
+            device.model_copy(update={"uuid": None, "free_bytes": device.total_bytes})
+            for device in gpus
+        )
+        changed = replace(request, accelerators=request.accelerators + more * (factor - 1))
+        planned = plan_run(spec, changed, current.run)
+        if planned.plan.verdict == "fits":
+            yield f"{factor * len(gpus)}x {gpus[0].name}", planned
+            return

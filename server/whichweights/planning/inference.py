@@ -1,0 +1,382 @@
+"""The whole plan of an inference deployment: parts, devices, verdict. Pure and deterministic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from whichweights.planning._plan_parts import cache_parts, plan_warnings, state_parts
+from whichweights.planning._settings import OFFLOAD_ENGINES, RANK_ENGINES, resolve_settings
+from whichweights.planning.buffers import BufferFacts, BufferPart, buffer_facts, engine_buffers
+from whichweights.planning.kv_cache import (
+    CacheBytes,
+    CacheRow,
+    cache_bytes,
+    cache_rows,
+    growth_per_token,
+)
+from whichweights.planning.memory_types import (
+    CacheFigures,
+    DevicePlan,
+    MemoryPlan,
+    Part,
+    Settings,
+    Verdict,
+)
+from whichweights.planning.placement import (
+    Amount,
+    DeviceLoad,
+    LayerLoad,
+    judge,
+    split_equally,
+    split_layers,
+)
+from whichweights.planning.recurrent_state import StateBytes, layer_state, state_per_sequence
+from whichweights.planning.runtime import runtime_part
+from whichweights.planning.weights import WeightPlan, weigh
+from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.deployment import Deployment
+from whichweights_schemas.errors import InvalidArgument
+from whichweights_schemas.models import ModelSpec
+
+__all__ = ["InferencePlanner", "Placed", "plan_inference"]
+
+
+def plan_inference(spec: ModelSpec, deployment: Deployment) -> MemoryPlan:
+    """Every byte of a deployment, where it lies and whether it fits. Bytes, never rounded.
+
+    Raises:
+        UnsupportedArchitecture: neither the shape nor the number of parameters is known.
+        UnknownQuantization: the format is not known.
+        InvalidArgument: settings that contradict each other or the engine.
+    """
+    return InferencePlanner(spec, deployment).plan()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One placement tried: the parts, the loads they make, and what the verdict would be."""
+
+    settings: Settings
+    parts: tuple[Part, ...]
+    loads: tuple[DeviceLoad, ...]
+    cache: CacheBytes
+    gpu_layers: int
+    expert_layers: int
+    verdict: Verdict
+
+
+class InferencePlanner:
+    """A deployment with all that does not depend on context, sequences or placement at hand.
+
+    Limits and alternatives ask it again and again with other values.
+    """
+
+    def __init__(self, spec: ModelSpec, deployment: Deployment) -> None:
+        if deployment.workload != "inference":
+            raise InvalidArgument(
+                f"this plan is for inference, not {deployment.workload}", field="workload"
+            )
+        self.spec = spec
+        self.deployment = deployment
+        self.settings, self.assumptions = resolve_settings(deployment)
+        self.weights: WeightPlan = weigh(spec, deployment.quantization, deployment.engine)
+        self.facts: BufferFacts = buffer_facts(spec)
+        self.state: StateBytes = state_per_sequence(spec)
+        self.rows: tuple[CacheRow, ...] | None = cache_rows(spec)
+        self.devices = _used(deployment.accelerators, self.settings)
+        self.memory = _host(deployment)
+        if self.devices and _shares_system_memory(self.devices[0]):
+            self.weights = replace(self.weights, embedding_on_host=False)
+        self.layers = len(self.weights.layers)
+        self.moe_layers = sum(1 for size in self.weights.experts if size)
+
+    @property
+    def can_offload(self) -> bool:
+        """True when the engine may put layers or experts into system memory of known size."""
+        memory = self.memory
+        return (
+            self.settings.engine in OFFLOAD_ENGINES
+            and self.settings.cpu_offload != "none"
+            and bool(self.devices)
+            and not _shares_system_memory(self.devices[0])
+            and memory is not None
+            and memory.free_bytes is not None
+        )
+
+    def place(
+        self,
+        *,
+        context_tokens: int | None = None,
+        sequences: int | None = None,
+        gpu_layers: int | None = None,
+        expert_layers: int = 0,
+    ) -> Placed:
+        """One placement with other values; everything left out is as in the deployment."""
+        settings = self._settings(context_tokens, sequences)
+        on_devices = self.layers if gpu_layers is None else min(gpu_layers, self.layers)
+        cache = cache_bytes(self.spec, settings, self.rows)
+        state = self.state.times(settings.concurrent_sequences)
+        weight_parts = self.weights.parts(settings.load_vision, settings.load_mtp)
+        buffers = self._buffers(settings, cache, weight_parts, expert_layers > 0)
+        parts = (
+            *weight_parts,
+            *cache_parts(cache, settings),
+            *state_parts(state),
+            *self._buffer_parts(buffers),
+        )
+        loads = self._loads(settings, cache, state, parts, buffers, on_devices, expert_layers)
+        offloaded = bool(self.devices) and (on_devices < self.layers or expert_layers > 0)
+        verdict = judge(loads, settings.gpu_memory_utilization, offloaded=offloaded)
+        return Placed(settings, parts, loads, cache, on_devices, expert_layers, verdict)
+
+    def plan(self) -> MemoryPlan:
+        """The plan of the deployment, with the offload its settings allow or ask for."""
+        placed = self.chosen()
+        settings, parts = placed.settings, placed.parts
+        share = settings.gpu_memory_utilization
+        devices = tuple(load.plan(share) for load in placed.loads)
+        return MemoryPlan(
+            settings=settings,
+            parts=parts,
+            total=sum(part.bytes for part in parts),
+            low=sum(part.low for part in parts),
+            high=sum(part.high for part in parts),
+            cache=self._figures(placed),
+            devices=(*devices, *_unused(self.deployment.accelerators, len(self.devices))),
+            verdict=placed.verdict,
+            layers=self.layers if self.weights.layers_known else None,
+            layers_on_devices=placed.gpu_layers if self.devices else 0,
+            expert_layers_on_host=placed.expert_layers,
+            warnings=plan_warnings(
+                self.spec, placed.settings, self.state, untried=self._untried(placed)
+            ),
+            assumptions=self.assumptions,
+        )
+
+    def chosen(self, **values: int) -> Placed:
+        """The placement that the offload settings lead to; see `place` for the values."""
+        mode = self.settings.cpu_offload
+        if self.settings.gpu_layers is not None and "gpu_layers" not in values:
+            return self.place(gpu_layers=self.settings.gpu_layers, **values)
+        if mode == "experts" and self.can_offload and self.moe_layers:
+            return self.place(expert_layers=self.moe_layers, **values)
+        whole = self.place(**values)
+        if mode == "layers" and self.can_offload:
+            return self._most_layers(values) or whole
+        if mode != "auto" or whole.verdict != "does_not_fit" or not self.can_offload:
+            return whole
+        return self._fewest_experts(values) or self._most_layers(values) or whole
+
+    def fits_devices(self, gpu_layers: int) -> bool:
+        """Whether so many whole layers fit on the devices, wherever the others lie."""
+        return _fits_devices(self.place(gpu_layers=gpu_layers))
+
+    def _fewest_experts(self, values: dict[str, int]) -> Placed | None:
+        """The placement with the fewest MoE layers' experts in system memory, if any fits."""
+        if not self.moe_layers or self.settings.gpu_layers is not None:
+            return None
+        best = self.place(expert_layers=self.moe_layers, **values)
+        if not _fits_devices(best):
+            return None
+        low, high = 0, self.moe_layers
+        while high - low > 1:
+            middle = (low + high) // 2
+            tried = self.place(expert_layers=middle, **values)
+            if _fits_devices(tried):
+                best, high = tried, middle
+            else:
+                low = middle
+        return best if best.verdict == "fits_with_offload" else None
+
+    def _most_layers(self, values: dict[str, int]) -> Placed | None:
+        """The placement with the most whole layers on the devices, if the rest fits the host."""
+        low, high = 0, self.layers
+        best = self.place(gpu_layers=0, **values)
+        while high - low > 1:
+            middle = (low + high) // 2
+            tried = self.place(gpu_layers=middle, **values)
+            if _fits_devices(tried):
+                best, low = tried, middle
+            else:
+                high = middle
+        return best if best.verdict == "fits_with_offload" else None
+
+    def _settings(self, context: int | None, sequences: int | None) -> Settings:
+        if context is None and sequences is None:
+            return self.settings
+        settings = self.settings
+        length = context or settings.context_tokens
+        asked = self.deployment.options.prompt_tokens
+        return replace(
+            settings,
+            context_tokens=length,
+            prompt_tokens=min(asked or length, length),
+            concurrent_sequences=sequences or settings.concurrent_sequences,
+        )
+
+    def _buffers(
+        self,
+        settings: Settings,
+        cache: CacheBytes,
+        weight_parts: tuple[Part, ...],
+        experts_on_host: bool,
+    ) -> tuple[tuple[BufferPart, ...], ...]:
+        """The buffers of every device (of the CPU, when there is none)."""
+        vendor = (self.devices[0].vendor or "").lower() if self.devices else ""
+        engine = engine_buffers(
+            self.facts,
+            settings,
+            cache_bytes=cache.allocated,
+            weight_bytes=sum(part.bytes for part in weight_parts),
+            amd=vendor == "amd",
+            experts_on_host=experts_on_host,
+        )
+        if not self.devices:
+            return (tuple(part for part in engine if part.group != "runtime"),)
+        own = [runtime_part(device) for device in self.devices]
+        return tuple((*engine, part) if part else engine for part in own)
+
+    def _buffer_parts(self, buffers: tuple[tuple[BufferPart, ...], ...]) -> tuple[Part, ...]:
+        """One line for each kind of buffer, summed over the devices."""
+        everywhere = self.settings.engine in RANK_ENGINES
+        found: dict[str, Part] = {}
+        for index, parts in enumerate(buffers):
+            with_head = everywhere or index == len(buffers) - 1
+            for part in parts:
+                line = part.as_part(int(with_head), int(not with_head))
+                seen = found.get(part.name)
+                if seen is not None:
+                    line = replace(
+                        seen,
+                        bytes=seen.bytes + line.bytes,
+                        low=seen.low + line.low,
+                        high=seen.high + line.high,
+                    )
+                found[part.name] = line
+        return tuple(found.values())
+
+    def _loads(
+        self,
+        settings: Settings,
+        cache: CacheBytes,
+        state: StateBytes,
+        parts: tuple[Part, ...],
+        buffers: tuple[tuple[BufferPart, ...], ...],
+        gpu_layers: int,
+        expert_layers: int,
+    ) -> tuple[DeviceLoad, ...]:
+        memory = self.memory
+        if not self.devices:
+            everything = Amount()
+            for part in parts:
+                everything = everything.plus(Amount(part.bytes, part.low, part.high))
+            return (DeviceLoad(memory, everything, Amount(), None),)
+        shared = Amount()
+        for part in parts:
+            if part.group in ("weights", "kv_cache", "recurrent_state"):
+                shared = shared.plus(Amount(part.bytes, part.low, part.high))
+        if settings.engine in RANK_ENGINES:
+            outside = settings.engine == "sglang"
+            return split_equally(self.devices, shared, buffers, activations_outside=outside)
+        slack = Amount(0, shared.bytes - shared.low, shared.high - shared.bytes)
+        load = self._layer_load(settings, cache, state, slack)
+        return split_layers(self.devices, memory, load, buffers, gpu_layers, expert_layers)
+
+    def _layer_load(
+        self, settings: Settings, cache: CacheBytes, state: StateBytes, slack: Amount
+    ) -> LayerLoad:
+        """Weights, cache and state of each layer, and what stands outside the layers."""
+        weights, sequences = self.weights, settings.concurrent_sequences
+        extra: list[int]
+        if cache.per_layer and weights.layers_known:
+            blocks = self.spec.blocks
+            own = [layer_state(block.attention).bytes * sequences for block in blocks]
+            each = [held + kept for held, kept in zip(cache.per_layer, own, strict=True)]
+            extra = [each[index] for index in self.spec.layout]
+        else:
+            together = Amount(cache.allocated + state.bytes)
+            extra = [together.share(index, self.layers).bytes for index in range(self.layers)]
+        embedding = weights.embedding
+        vision = weights.vision if settings.load_vision else 0
+        return LayerLoad(
+            layers=tuple(size + more for size, more in zip(weights.layers, extra, strict=True)),
+            experts=weights.experts,
+            first=(0 if weights.embedding_on_host else embedding) + vision,
+            last=weights.head + (weights.mtp if settings.load_mtp else 0),
+            host=embedding if weights.embedding_on_host else 0,
+            slack=slack,
+        )
+
+    def _figures(self, placed: Placed) -> CacheFigures:
+        cache, settings = placed.cache, placed.settings
+        notes = [cache.note] if cache.note else []
+        reserves: int | None = cache.allocated + cache.copies
+        if settings.engine in RANK_ENGINES:
+            reserves = self._pool(placed)
+            if reserves is not None:
+                notes.append("the engine sets aside all that its budget leaves, at any load")
+        elif settings.engine in ("transformers", "mlx"):
+            reserves = None
+            notes.append("the cache grows with use; nothing is set aside")
+        return CacheFigures(
+            bytes_per_token=growth_per_token(self.spec, settings),
+            architecture_needs_bytes=cache.needs,
+            engine_reserves_bytes=reserves,
+            basis=cache.basis,
+            note="; ".join(notes) or None,
+        )
+
+    def _untried(self, placed: Placed) -> bool:
+        """True when offload might help and could not be checked."""
+        memory = self.memory
+        return (
+            placed.verdict == "does_not_fit"
+            and self.settings.engine in OFFLOAD_ENGINES
+            and self.settings.cpu_offload == "auto"
+            and bool(self.devices)
+            and (memory is None or memory.free_bytes is None)
+        )
+
+    def _pool(self, placed: Placed) -> int | None:
+        """What vLLM (SGLang with a static fraction) leaves for the cache, over all ranks."""
+        share = placed.settings.gpu_memory_utilization
+        sizes = [device.total_bytes for device in self.devices]
+        if share is None or not sizes or None in sizes:
+            return None
+        budget = sum(int(share * (size or 0)) for size in sizes)
+        used = sum(load.budgeted.bytes for load in placed.loads)
+        cache = placed.cache.allocated + placed.cache.copies
+        return max(0, budget - used + cache)
+
+
+def _host(deployment: Deployment) -> Accelerator | None:
+    """The host's memory: given as such, or as the one device of a machine without a GPU."""
+    given = [device for device in deployment.accelerators if device.kind == "cpu"]
+    return given[0] if given else deployment.memory
+
+
+def _used(accelerators: tuple[Accelerator, ...], settings: Settings) -> tuple[Accelerator, ...]:
+    """The devices a plan places on: all, or as many as there are ranks. A CPU is no device."""
+    devices = tuple(device for device in accelerators if device.kind != "cpu")
+    if settings.engine in RANK_ENGINES:
+        return devices[: settings.tensor_parallel * settings.pipeline_parallel]
+    return devices
+
+
+def _unused(accelerators: tuple[Accelerator, ...], used: int) -> tuple[DevicePlan, ...]:
+    devices = [device for device in accelerators if device.kind != "cpu"][used:]
+    return tuple(DeviceLoad(device, Amount(), Amount(), 0).plan(None) for device in devices)
+
+
+def _shares_system_memory(device: Accelerator) -> bool:
+    return device.kind == "apple" or bool(device.unified_memory)
+
+
+def _fits_devices(placed: Placed) -> bool:
+    """True when nothing overflows an accelerator even at the high end."""
+    share = placed.settings.gpu_memory_utilization
+    return all(
+        load.room(share, at_high=True)
+        for load in placed.loads
+        if load.device is not None and load.device.kind != "cpu"
+    )
