@@ -248,10 +248,12 @@ class TokenizerProviderContract(ProviderContract[TokenizerProvider[Any]]):
         self, provider: TokenizerProvider[Any]
     ):
         for name in await self.within_time(provider.known_names()):
+            found: Tokenizer | str | None
             try:
-                assert await self.within_time(provider.tokenizer(TokenizerRequest(name=name)))
+                found = await self.within_time(provider.tokenizer(TokenizerRequest(name=name)))
             except NoTokenizer as missing:
-                assert missing.hint
+                found = missing.hint
+            assert found, name
 
 
 class GpuProviderContract(ProviderContract[GpuProvider[Any]]):

@@ -112,13 +112,14 @@ class Registry:
 
     async def describe(self) -> list[ProviderInfo]:
         """Every known provider and how it is now. Loads them all, concurrently."""
-        described: list[ProviderInfo] = []
-        for kind in BASE_OF_KIND:
-            arranged, found = self._kind(kind)
-            infos: dict[Slot, ProviderInfo] = {}
-            async with anyio.create_task_group() as group:
+        kinds = [self._kind(kind) for kind in BASE_OF_KIND]
+        infos: dict[Slot, ProviderInfo] = {}
+        async with anyio.create_task_group() as group:
+            for _, found in kinds:
                 for slot in found.slots:
                     group.start_soon(self._describe_slot, slot, infos)
+        described: list[ProviderInfo] = []
+        for arranged, found in kinds:
             described += [infos[slot] for slot in found.slots]
             described += [_info(out.listed, out.state, out.reason) for out in arranged.left_out]
         return described

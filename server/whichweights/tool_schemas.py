@@ -61,7 +61,7 @@ def _slim_input(model: type[BaseModel]) -> Schema:
 def _slim_property(name: str, prop: Schema, definitions: Mapping[str, Schema]) -> Schema:
     inlined = _inlined(prop, definitions)
     if name == "options":
-        keys: Schema = dict.fromkeys(inlined.get("properties", {}), {})
+        keys: Schema = {key: {} for key in inlined.get("properties", {})}
         return {"type": "object", "properties": keys, "additionalProperties": False}
     if inlined.get("type") == "array" and inlined.get("items", {}).get("type") == "object":
         inlined["items"] = {"type": "object"}

@@ -164,10 +164,11 @@ def _scores(index: _Index, spec: ModelSpec, tag: str) -> tuple[LanguageScore, ..
 
 def _ranked(index: _Index, tag: str, max_parameters: int | None) -> list[tuple[Row, list[Any]]]:
     """Scores of instruction-tuned models in the language, best first; ties by model name."""
-    known = (index.by_language[name] for name in candidates(tag) if name in index.by_language)
+    names = (name for name in candidates(tag) if name in index.by_language)
+    scores = index.by_language.get(next(names, ""), [])
     eligible = [
         (row, score)
-        for row, score in next(known, [])
+        for row, score in scores
         if row.get("type") in _TUNED
         and row.get("parameters", 0) <= (max_parameters or _ANY_SIZE)
         and ("parameters" in row or max_parameters is None)

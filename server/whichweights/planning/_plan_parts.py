@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from whichweights.planning.kv_cache import CacheBytes
-from whichweights.planning.memory_types import Part, Settings
+from whichweights.planning.memory_types import Assumption, Part, Settings
 from whichweights.planning.recurrent_state import StateBytes
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["cache_parts", "plan_warnings", "state_parts"]
+__all__ = ["cache_parts", "not_loaded", "plan_warnings", "state_parts"]
+
+_DEFAULT = "default of the engine"
 
 
 def cache_parts(cache: CacheBytes, settings: Settings) -> tuple[Part, ...]:
@@ -80,12 +82,20 @@ def plan_warnings(
         )
     if state.unknown:
         found.append("the recurrent state of some layers is not known and not counted")
-    if spec.mtp_layers and not settings.load_mtp:
-        found.append("multi-token prediction layers are not loaded (options.load_mtp)")
-    if spec.parameters.vision and not settings.load_vision:
-        found.append("the vision tower is not loaded (options.load_vision)")
     if untried:
         found.append("offload was not checked: the size of system memory is not known")
+    return tuple(found)
+
+
+def not_loaded(spec: ModelSpec, settings: Settings) -> tuple[Assumption, ...]:
+    """Parts of the repository that the engine leaves out by default."""
+    found: list[Assumption] = []
+    if (spec.mtp_layers or spec.parameters.mtp) and not settings.load_mtp:
+        note = "multi-token prediction layers are not loaded; true loads them"
+        found.append(Assumption("options.load_mtp", "assumed", _DEFAULT, note))
+    if spec.parameters.vision and not settings.load_vision:
+        note = "the vision tower (for GGUF a separate mmproj file) is not loaded; true loads it"
+        found.append(Assumption("options.load_vision", "assumed", _DEFAULT, note))
     return tuple(found)
 
 

@@ -24,7 +24,12 @@ _RANK: dict[Verdict, int] = {
 # A step below the common ladder; still a usable loss on large models (llama.cpp quantize README).
 _BELOW = ("Q3_K_M", "IQ2_M")
 _SHORTEST_CONTEXT = 2_048
-_SMALLER_CACHE: dict[Engine, KvCacheType] = {"llama.cpp": "q8_0", "ollama": "q8_0", "vllm": "fp8", "sglang": "fp8"}
+_SMALLER_CACHE: dict[Engine, KvCacheType] = {
+    "llama.cpp": "q8_0",
+    "ollama": "q8_0",
+    "vllm": "fp8",
+    "sglang": "fp8",
+}
 
 
 def find_alternatives(

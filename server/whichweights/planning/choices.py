@@ -1,4 +1,4 @@
-"""What `auto` means: which formats are worth trying for a model, in which order, on which engine."""
+"""What `auto` means: which formats to try for a model, in which order, on which engine."""
 
 from __future__ import annotations
 

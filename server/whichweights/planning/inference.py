@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from whichweights.planning._plan_parts import cache_parts, plan_warnings, state_parts
+from whichweights.planning._plan_parts import (
+    cache_parts,
+    not_loaded,
+    plan_warnings,
+    state_parts,
+)
 from whichweights.planning._settings import OFFLOAD_ENGINES, RANK_ENGINES, resolve_settings
 from whichweights.planning.buffers import BufferFacts, BufferPart, buffer_facts, engine_buffers
 from whichweights.planning.kv_cache import (
@@ -134,7 +139,9 @@ class InferencePlanner:
         placed = self.chosen()
         settings, parts = placed.settings, placed.parts
         share = settings.gpu_memory_utilization
-        devices = tuple(load.plan(share) for load in placed.loads)
+        known = self.weights.layers_known
+        loads = placed.loads if known else [replace(load, layers=None) for load in placed.loads]
+        devices = tuple(load.plan(share) for load in loads)
         return MemoryPlan(
             settings=settings,
             parts=parts,
@@ -150,7 +157,7 @@ class InferencePlanner:
             warnings=plan_warnings(
                 self.spec, placed.settings, self.state, untried=self._untried(placed)
             ),
-            assumptions=self.assumptions,
+            assumptions=(*self.assumptions, *not_loaded(self.spec, settings)),
         )
 
     def chosen(self, **values: int) -> Placed:

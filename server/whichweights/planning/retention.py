@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from whichweights_schemas.evidence import Basis
 from whichweights_schemas.languages import RetentionPoint
@@ -30,7 +31,7 @@ _FLOOR_SCORE = 60.0
 
 @dataclass(frozen=True)
 class RetentionFigure:
-    """Percent of the reference score kept at `at_tokens`; `value` null where only a band is known."""
+    """Percent of the reference score kept at a length; `value` null where only a band is known."""
 
     at_tokens: int
     value: float | None
@@ -73,7 +74,7 @@ def _curve(points: Sequence[RetentionPoint]) -> list[tuple[int, float]] | None:
 
 def _interpolated(curve: list[tuple[int, float]], context_tokens: int) -> RetentionFigure:
     reference = dict(curve)[REFERENCE_TOKENS]
-    for (left, low_score), (right, high_score) in zip(curve, curve[1:], strict=False):
+    for (left, low_score), (right, high_score) in pairwise(curve):
         if left <= context_tokens <= right:
             share = math.log2(context_tokens / left) / math.log2(right / left)
             kept = 100 * (low_score + share * (high_score - low_score)) / reference

@@ -40,11 +40,10 @@ def rules_for_inference(spec: ModelSpec, plan: MemoryPlan) -> tuple[RuleFigure, 
 def _inference(spec: ModelSpec, plan: MemoryPlan) -> Iterator[RuleFigure]:
     parameters, total = language_parameters(spec), plan.total
     weights = plan.group_bytes("weights")
-    if parameters:
-        yield _figure("2.1 GB per billion parameters", 2.1 * parameters, total)
+    yield _figure("2.1 x the model size", 2.1 * weights, total)
     yield _figure("1.2 x the weights", 1.2 * weights, total)
     if parameters and weights < 2 * parameters:
-        yield _figure("quantized: 0.7 GB per billion parameters", 0.7 * parameters, total)
+        yield _figure("quantized: 70 % of the 16-bit size", 0.7 * 2 * parameters, total)
     context = plan.settings.context_tokens
     if context >= _LONG_CONTEXT and plan.settings.flash_attention is not False:
         matrix = 2 * context**2

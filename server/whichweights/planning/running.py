@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from whichweights.planning.choices import Run, candidate_runs
 from whichweights.planning.formats import default_kv_type
-from whichweights.planning.inference import plan_inference
+from whichweights.planning.inference import InferencePlanner
 from whichweights.planning.memory_types import MemoryPlan
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import (
@@ -35,17 +35,19 @@ class RunRequest:
     context_tokens: int | None = None
     concurrent_sequences: int = 1
     kv_cache_type: KvCacheType | None = None
-    options: EngineOptions = EngineOptions()
-    training: TrainingOptions = TrainingOptions()
+    options: EngineOptions = field(default_factory=EngineOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run with the deployment it means and the plan that follows."""
+    """A run with the deployment it means and the plan that follows; `planner` answers further
+    questions about it (limits, speed)."""
 
     run: Run
     deployment: Deployment
     plan: MemoryPlan
+    planner: InferencePlanner
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def deployment_of(spec: ModelSpec, request: RunRequest, run: Run) -> Deployment:
 def plan_run(spec: ModelSpec, request: RunRequest, run: Run) -> PlannedRun:
     """Plan one run. Raises UnsupportedArchitecture, UnknownQuantization, InvalidArgument."""
     deployment = deployment_of(spec, request, run)
-    return PlannedRun(run, deployment, plan_inference(spec, deployment))
+    planner = InferencePlanner(spec, deployment)
+    return PlannedRun(run, deployment, planner.plan(), planner)
 
 
 def planned_runs(spec: ModelSpec, request: RunRequest) -> Iterator[PlannedRun]:

@@ -1,4 +1,4 @@
-""""2x RTX 4090", "24GiB", "live" → the devices of one machine."""
+""" "2x RTX 4090", "24GiB", "live" → the devices of one machine."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _bytes_of(text: str) -> int | None:
 
 
 def _system_memory(name: str) -> Accelerator | None:
-    """"64GiB RAM" or "RAM 64GiB": the host's own memory."""
+    """ "64GiB RAM" or "RAM 64GiB": the host's own memory."""
     match = _SIZE.fullmatch(name)
     first = _RAM_FIRST.fullmatch(name)
     size = _bytes_of(name) if match and match[3] else _bytes_of(first[1]) if first else None

@@ -11,5 +11,5 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """The result of `work`; the thread is abandoned, not interrupted, when the call is cancelled."""
+    """The result of `work`; a cancelled call abandons the thread, it does not interrupt it."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

@@ -16,6 +16,8 @@ from whichweights_schemas.requests import LanguageQuestion, LeadersQuestion
 _BETTER_BY = 5.0
 _MEASURED = ("A", "B")
 _LEADERS = 20
+# Where nothing is known of the model itself, only a usable one is worth naming.
+_USABLE = 60.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ async def find_better(
     session: ProviderSession, spec: ModelSpec, finding: LanguageFinding, *, limit: int
 ) -> list[tuple[LanguageScore, Coverage]]:
     """Models no larger than this one whose measured coverage in the language is clearly better."""
-    own = finding.coverage.coverage.value if finding.coverage.coverage else 0.0
+    own = finding.coverage.coverage.value if finding.coverage.coverage else _USABLE - _BETTER_BY
     wanted = LeadersQuestion(
         language=finding.language.tag, max_parameters=spec.parameters.total, limit=_LEADERS
     )

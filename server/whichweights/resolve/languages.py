@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from whichweights_schemas.errors import UnknownLanguage
 
+
 @dataclass(frozen=True)
 class ResolvedLanguage:
     """A language as asked, as tagged, and as called in English."""

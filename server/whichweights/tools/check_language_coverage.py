@@ -33,35 +33,35 @@ async def run(
     languages = [resolve_language(text) for text in arguments.languages]
     resolved = await resolve_model(session, arguments.model)
     spec = resolved.spec
-    log = EvidenceLog()
-    log.warn(*resolved.notes)
+    record = EvidenceLog()
+    record.warn(*resolved.notes)
     findings = [
         await find_language(session, spec, language, arguments.context_tokens)
         for language in languages
     ]
     if arguments.context_tokens and spec.max_context_tokens:
-        _warn_beyond(arguments.context_tokens, spec, log)
-    answers = tuple(_answer(finding, log) for finding in findings)
+        _warn_beyond(arguments.context_tokens, spec, record)
+    answers = tuple(_answer(finding, record) for finding in findings)
     better = await _better(session, spec, findings)
     return CheckLanguageCoverageResult(
         model=spec.id,
         languages=answers,
         better_models=better,
-        warnings=log.warnings,
-        evidence=log.evidence,
-        unknown=log.unknowns,
+        warnings=record.warnings,
+        evidence=record.evidence,
+        unknown=record.unknowns,
     )
 
 
-def _warn_beyond(context_tokens: int, spec: ModelSpec, log: EvidenceLog) -> None:
+def _warn_beyond(context_tokens: int, spec: ModelSpec, record: EvidenceLog) -> None:
     window = spec.max_context_tokens or 0
     if context_tokens > window:
-        log.warn(f"{context_tokens:,} tokens exceed the model's window of {window:,}")
+        record.warn(f"{context_tokens:,} tokens exceed the model's window of {window:,}")
 
 
-def _answer(finding: LanguageFinding, log: EvidenceLog) -> LanguageAnswer:
+def _answer(finding: LanguageFinding, record: EvidenceLog) -> LanguageAnswer:
     coverage, evidence, tag = finding.coverage, finding.evidence, finding.language.tag
-    _log(finding, log)
+    _record(finding, record)
     official = evidence.official
     return LanguageAnswer(
         input=finding.language.input,
@@ -80,24 +80,26 @@ def _answer(finding: LanguageFinding, log: EvidenceLog) -> LanguageAnswer:
     )
 
 
-def _log(finding: LanguageFinding, log: EvidenceLog) -> None:
+def _record(finding: LanguageFinding, record: EvidenceLog) -> None:
     tag, coverage, evidence = finding.language.tag, finding.coverage, finding.evidence
     if evidence.official and evidence.official.evidence:
-        log.extend([evidence.official.evidence], prefix=f"{tag}.")
+        record.extend([evidence.official.evidence], prefix=f"{tag}.")
     if coverage.score:
-        log.extend([coverage.score.evidence], prefix=f"{tag}.")
+        record.extend([coverage.score.evidence], prefix=f"{tag}.")
     if coverage.prior:
-        log.extend([coverage.prior.evidence], prefix=f"{tag}.")
+        record.extend([coverage.prior.evidence], prefix=f"{tag}.")
     for row in evidence.fertility[:1]:
-        log.extend([row.evidence], prefix=f"{tag}.")
+        record.extend([row.evidence], prefix=f"{tag}.")
     if coverage.retention and coverage.retention.basis == "prior":
-        log.add(f"{tag}.retention", "prior", PRIOR_SOURCE, date=PRIOR_DATE)
+        record.add(f"{tag}.retention", "prior", PRIOR_SOURCE, date=PRIOR_DATE)
     if coverage.coverage is None:
-        log.unknown(f"{tag}.coverage", "no measurement and no prior of its size in this language")
+        record.unknown(
+            f"{tag}.coverage", "no measurement and no prior of its size in this language"
+        )
     if coverage.tokens_per_english_token is None:
-        log.unknown(f"{tag}.tokens_per_english_token", "its tokenizer was not measured")
+        record.unknown(f"{tag}.tokens_per_english_token", "its tokenizer was not measured")
     if evidence.official is None or evidence.official.status == "unknown":
-        log.unknown(f"{tag}.official", "no language list of the maker is known")
+        record.unknown(f"{tag}.official", "no language list of the maker is known")
 
 
 def _quality(coverage: Coverage) -> QualityParts:
@@ -117,7 +119,9 @@ def _rows(evidence: LanguageEvidence) -> tuple[LanguageRow, ...]:
     scores = [
         LanguageRow(
             kind="score",
-            what=f"{row.tasks} tasks, {row.datasets} datasets" + (f", {row.mode}" if row.mode else ""),
+            what=", ".join(
+                filter(None, (f"{row.tasks} tasks", f"{row.datasets} datasets", row.mode))
+            ),
             value=row.normalized if row.relative_to_p95 is None else row.relative_to_p95,
             measured_model=row.measured_model,
             measured_on=row.measured_on,

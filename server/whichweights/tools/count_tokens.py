@@ -25,16 +25,16 @@ async def run(arguments: CountTokensArguments, session: ProviderSession) -> Coun
     """Count for every model. Raises InvalidArgument, InputTooLarge, NoTokenizer, ModelNotFound."""
     texts = _texts(arguments)
     size = _size(texts)
-    log = EvidenceLog()
+    record = EvidenceLog()
     counts = [
-        await _count(session, name, arguments, texts, size, log) for name in arguments.models
+        await _count(session, name, arguments, texts, size, record) for name in arguments.models
     ]
     return CountTokensResult(
         counts=tuple(counts),
         input=size,
-        warnings=log.warnings,
-        evidence=log.evidence,
-        unknown=log.unknowns,
+        warnings=record.warnings,
+        evidence=record.evidence,
+        unknown=record.unknowns,
     )
 
 
@@ -70,9 +70,7 @@ def _size(texts: list[str]) -> InputSize:
             field="text",
             hint=f"at most {MAX_TEXT_BYTES:,} bytes a call; count it in parts",
         )
-    return InputSize(
-        characters=sum(map(len, texts)), words=sum(map(words_of, texts)), bytes=size
-    )
+    return InputSize(characters=sum(map(len, texts)), words=sum(map(words_of, texts)), bytes=size)
 
 
 async def _count(
@@ -81,21 +79,21 @@ async def _count(
     arguments: CountTokensArguments,
     texts: list[str],
     size: InputSize,
-    log: EvidenceLog,
+    record: EvidenceLog,
 ) -> TokenCount:
     counted = await resolve_tokenizer(session, name)
-    log.warn(*counted.notes)
+    record.warn(*counted.notes)
     tokenizer = counted.tokenizer
     raw = await in_thread(lambda: sum(tokenizer.count(text) for text in texts))
-    method, tokens = _with_overhead(counted, arguments, raw, log)
+    method, tokens = _with_overhead(counted, arguments, raw, record)
     pieces = None
     if arguments.show_tokens and texts:
         pieces = await in_thread(lambda: show_pieces(tokenizer, texts[0], arguments.show_tokens))
-    log.extend([tokenizer.identity.evidence])
+    record.extend([tokenizer.identity.evidence], prefix="counts.")
     window = _window(counted)
     if window is None:
-        log.unknown(f"counts[{name}].context_window", "no table has the window of this name")
-    prices = _costs(counted, tokens, arguments.expected_output_tokens, log)
+        record.unknown(f"counts[{name}].context_window", "no table has the window of this name")
+    prices = _costs(counted, tokens, arguments.expected_output_tokens, record)
     return TokenCount(
         model=name,
         tokens=tokens,
@@ -115,7 +113,7 @@ async def _count(
 
 
 def _with_overhead(
-    counted: CountedModel, arguments: CountTokensArguments, raw: int, log: EvidenceLog
+    counted: CountedModel, arguments: CountTokensArguments, raw: int, record: EvidenceLog
 ) -> tuple[CountMethod, int]:
     if arguments.messages is None:
         return "exact", raw
@@ -128,7 +126,7 @@ def _with_overhead(
             hint="count the contents as text, or name a model with a documented message rule",
         )
     families = ", ".join(rule.documented_for)
-    log.add("counts.tokens", "published", rule.source, note=f"documented for {families}")
+    record.add("counts.tokens", "published", rule.source, note=f"documented for {families}")
     named = sum(message.name is not None for message in arguments.messages)
     roles = sum(counted.tokenizer.count(message.role) for message in arguments.messages)
     names = sum(counted.tokenizer.count(m.name) for m in arguments.messages if m.name)
@@ -143,20 +141,20 @@ def _window(counted: CountedModel) -> int | None:
 
 
 def _costs(
-    counted: CountedModel, tokens: int, output_tokens: int, log: EvidenceLog
+    counted: CountedModel, tokens: int, output_tokens: int, record: EvidenceLog
 ) -> tuple[float | None, float | None]:
     """USD for the input, and for input plus expected output, at list prices."""
     prices = counted.api.prices if counted.api else None
     if prices is None or prices.input_usd_per_mtok is None:
-        log.unknown(f"counts[{counted.name}].input_cost_usd", "no list price is known")
+        record.unknown(f"counts[{counted.name}].input_cost_usd", "no list price is known")
         return None, None
     fields = ("counts.input_cost_usd", "counts.total_cost_usd")
-    log.add(fields, "published", prices.source, date=prices.date, note="list price")
+    record.add(fields, "published", prices.source, date=prices.date, note="list price")
     spent = tokens * prices.input_usd_per_mtok / 1e6
     if not output_tokens:
         return round(spent, 8), round(spent, 8)
     if prices.output_usd_per_mtok is None:
-        log.unknown(f"counts[{counted.name}].total_cost_usd", "no output price is known")
+        record.unknown(f"counts[{counted.name}].total_cost_usd", "no output price is known")
         return round(spent, 8), None
     return round(spent, 8), round(spent + output_tokens * prices.output_usd_per_mtok / 1e6, 8)
 

@@ -19,7 +19,6 @@ from whichweights_schemas.attention import (
     CompressedAttention,
     CrossAttention,
     FullAttention,
-    LatentAttention,
     ParallelMixers,
     SlidingAttention,
 )
@@ -54,37 +53,37 @@ _RELATIVES_SHOWN = 8
 
 async def run(arguments: DescribeModelArguments, session: ProviderSession) -> DescribeModelResult:
     """Describe an open-weight or a hosted model. Raises ModelNotFound, AmbiguousModel."""
-    log = EvidenceLog()
+    record = EvidenceLog()
     try:
         resolved = await resolve_model(session, arguments.model)
     except (ModelNotFound, UnsupportedArchitecture):
         hosted = await hosted_model(session, arguments.model)
         if hosted is None:
             raise
-        return _hosted(hosted, log)
-    return await _open_weight(resolved, arguments.fields or _ALL, session, log)
+        return _hosted(hosted, record)
+    return await _open_weight(resolved, arguments.fields or _ALL, session, record)
 
 
 async def _open_weight(
     resolved: ResolvedModel,
     sections: tuple[Section, ...],
     session: ProviderSession,
-    log: EvidenceLog,
+    record: EvidenceLog,
 ) -> DescribeModelResult:
     spec = resolved.spec
-    log.warn(*resolved.notes)
-    log.extend(spec.evidence)
+    record.warn(*resolved.notes)
+    record.extend(spec.evidence)
     for entry in spec.unknown:
-        log.unknown(entry.field, entry.reason)
+        record.unknown(entry.field, entry.reason)
     if spec.unverified:
-        log.warn(f"unverified: {', '.join(spec.unverified)}")
+        record.warn(f"unverified: {', '.join(spec.unverified)}")
     ref = ModelRef(id=spec.id, provider=resolved.provider, match="id")
     question = ModelQuestion(ref=ref, limit=_RELATIVES_SHOWN)
-    parts = {name: build(spec, log) for name, build in _SECTIONS.items() if name in sections}
+    parts = {name: build(spec, record) for name, build in _SECTIONS.items() if name in sections}
     if "files" in sections:
-        parts["files"] = await _asked(session, resolved, question, "files", log)
+        parts["files"] = await _asked(session, resolved, question, "files", record)
     if "relatives" in sections:
-        parts["relatives"] = await _asked(session, resolved, question, "relatives", log)
+        parts["relatives"] = await _asked(session, resolved, question, "relatives", record)
     return DescribeModelResult.model_validate(
         {
             "id": spec.id,
@@ -93,9 +92,9 @@ async def _open_weight(
             "source": resolved.provider,
             "revision": spec.revision,
             "release_date": spec.release_date,
-            "warnings": log.warnings,
-            "evidence": log.evidence,
-            "unknown": log.unknowns,
+            "warnings": record.warnings,
+            "evidence": record.evidence,
+            "unknown": record.unknowns,
             **parts,
         }
     )
@@ -106,7 +105,7 @@ async def _asked(
     resolved: ResolvedModel,
     question: ModelQuestion,
     what: str,
-    log: EvidenceLog,
+    record: EvidenceLog,
 ) -> object:
     if resolved.provider == "generic":
         rows: object = ()
@@ -115,17 +114,18 @@ async def _asked(
     else:
         rows = await session.one(ModelProvider, resolved.provider, lambda p: p.relatives(question))
     if not rows:
-        log.unknown(what, f"provider {resolved.provider} has none for this model")
+        record.unknown(what, f"provider {resolved.provider} has none for this model")
         return None
     return tuple(rows) if isinstance(rows, list | tuple) else None
 
 
-def _architecture(spec: ModelSpec, log: EvidenceLog) -> ArchitectureAnswer:
+def _architecture(spec: ModelSpec, record: EvidenceLog) -> ArchitectureAnswer:
     if not spec.layout:
-        log.unknown("architecture.layers", "the layer list of this model is not known here")
+        record.unknown("architecture.layers", "the layer list of this model is not known here")
     kinds = Counter(spec.layer(index).attention.kind for index in range(len(spec.layout)))
     mixers = [mixer for block in spec.blocks for mixer in _softmax(block.attention)]
-    experts = [b.feed_forward for b in spec.blocks if isinstance(b.feed_forward, ExpertsFeedForward)]
+    mlps = [block.feed_forward for block in spec.blocks]
+    experts = [mlp for mlp in mlps if isinstance(mlp, ExpertsFeedForward)]
     windows = [window for block in spec.blocks for window in _windows(block.attention)]
     return ArchitectureAnswer(
         name=spec.architecture,
@@ -162,16 +162,16 @@ def _windows(attention: Attention) -> Iterator[int]:
         yield attention.chunk
 
 
-def _parameters(spec: ModelSpec, log: EvidenceLog) -> ParametersAnswer:
+def _parameters(spec: ModelSpec, record: EvidenceLog) -> ParametersAnswer:
     summary = parameter_summary(spec)
     counts = spec.parameters
     if counts.total is None:
-        log.unknown("parameters.total", "no source that was read states it")
+        record.unknown("parameters.total", "no source that was read states it")
     if counts.active is None and summary.active is None:
-        log.unknown("parameters.active", "neither stated nor computable from the known shape")
+        record.unknown("parameters.active", "neither stated nor computable from the known shape")
     native = spec.native.format if spec.native else None
     if summary.native_bytes is None:
-        log.unknown("parameters.native_gib", "the native weight format is not known")
+        record.unknown("parameters.native_gib", "the native weight format is not known")
     active = counts.active if counts.active is not None else summary.active
     return ParametersAnswer(
         total=counts.total,
@@ -183,10 +183,10 @@ def _parameters(spec: ModelSpec, log: EvidenceLog) -> ParametersAnswer:
     )
 
 
-def _cache(spec: ModelSpec, log: EvidenceLog) -> CacheAnswer:
+def _cache(spec: ModelSpec, record: EvidenceLog) -> CacheAnswer:
     summary = cache_summary(spec)
     if summary.bytes_per_token is None:
-        log.unknown("cache.bytes_per_token", summary.note or "the layer list is not known")
+        record.unknown("cache.bytes_per_token", summary.note or "the layer list is not known")
     return CacheAnswer(
         bytes_per_token=summary.bytes_per_token,
         gib_at_8192_tokens=gib_or_none(summary.bytes_at_8192),
@@ -196,9 +196,9 @@ def _cache(spec: ModelSpec, log: EvidenceLog) -> CacheAnswer:
     )
 
 
-def _context(spec: ModelSpec, log: EvidenceLog) -> ContextAnswer:
+def _context(spec: ModelSpec, record: EvidenceLog) -> ContextAnswer:
     if spec.max_context_tokens is None:
-        log.unknown("context.max_tokens", "no source that was read states the window")
+        record.unknown("context.max_tokens", "no source that was read states the window")
     return ContextAnswer(
         max_tokens=spec.max_context_tokens,
         extended_tokens=spec.extended_context_tokens,
@@ -206,10 +206,10 @@ def _context(spec: ModelSpec, log: EvidenceLog) -> ContextAnswer:
     )
 
 
-def _license(spec: ModelSpec, log: EvidenceLog) -> LicenseAnswer:
+def _license(spec: ModelSpec, record: EvidenceLog) -> LicenseAnswer:
     reading = read_license(spec.license)
     if reading.commercial_use == "unknown":
-        log.unknown("license.commercial_use", reading.note)
+        record.unknown("license.commercial_use", reading.note)
     return LicenseAnswer(
         tag=reading.spdx or spec.license,
         gated=spec.gated,
@@ -219,10 +219,10 @@ def _license(spec: ModelSpec, log: EvidenceLog) -> LicenseAnswer:
     )
 
 
-def _skills(spec: ModelSpec, log: EvidenceLog) -> SkillsAnswer:
+def _skills(spec: ModelSpec, record: EvidenceLog) -> SkillsAnswer:
     for name in ("tool_use", "reasoning"):
         if getattr(spec, name) is None:
-            log.unknown(f"skills.{name}", "no source that was read says so either way")
+            record.unknown(f"skills.{name}", "no source that was read says so either way")
     return SkillsAnswer(
         tool_use=spec.tool_use,
         reasoning=spec.reasoning,
@@ -241,13 +241,13 @@ _SECTIONS: dict[Section, Callable[[ModelSpec, EvidenceLog], object]] = {
 }
 
 
-def _hosted(model: ApiModel, log: EvidenceLog) -> DescribeModelResult:
-    log.extend(model.evidence, prefix="api.")
+def _hosted(model: ApiModel, record: EvidenceLog) -> DescribeModelResult:
+    record.extend(model.evidence, prefix="api.")
     if model.prices:
-        log.add("api.prices", "published", model.prices.source, date=model.prices.date)
+        record.add("api.prices", "published", model.prices.source, date=model.prices.date)
     if model.unverified:
-        log.warn(f"unverified: {', '.join(model.unverified)}")
-    log.unknown("parameters", "undisclosed: a hosted model without published architecture")
+        record.warn(f"unverified: {', '.join(model.unverified)}")
+    record.unknown("parameters", "undisclosed: a hosted model without published architecture")
     return DescribeModelResult(
         id=f"{model.vendor}/{model.id}",
         display_name=model.display_name or model.id,
@@ -261,9 +261,9 @@ def _hosted(model: ApiModel, log: EvidenceLog) -> DescribeModelResult:
             input_modalities=model.input_modalities,
         ),
         api=model,
-        warnings=log.warnings,
-        evidence=log.evidence,
-        unknown=log.unknowns,
+        warnings=record.warnings,
+        evidence=record.evidence,
+        unknown=record.unknowns,
     )
 
 

@@ -8,7 +8,7 @@ from whichweights.planning.choices import native_format, run_support
 from whichweights.planning.formats import Status
 from whichweights.planning.limits import find_limits
 from whichweights.planning.memory_types import DevicePlan, MemoryPlan
-from whichweights.planning.rules_of_thumb import rules_of_thumb
+from whichweights.planning.rules_of_thumb import rules_for_inference
 from whichweights.planning.running import ChosenRun, PlannedRun, RunRequest, choose_run
 from whichweights.planning.speed import estimate_speed
 from whichweights.registry import ProviderSession
@@ -18,6 +18,7 @@ from whichweights.tools._spec import ToolSpec
 from whichweights.tools._vram_text import vram_text
 from whichweights_schemas.deployment import EngineOptions, TrainingOptions
 from whichweights_schemas.errors import InvalidArgument
+from whichweights_schemas.evidence import Band
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.estimate_vram import (
     Alternative,
@@ -25,10 +26,13 @@ from whichweights_schemas.tools.estimate_vram import (
     EstimateVramArguments,
     EstimateVramResult,
     KvCacheAnswer,
+    Limits,
     MemoryGib,
     MemoryPart,
     ModelSummary,
     ResolvedSettings,
+    RuleOfThumb,
+    Speed,
     VramOptions,
 )
 
@@ -50,9 +54,9 @@ async def run(arguments: EstimateVramArguments, session: ProviderSession) -> Est
     machine = await resolve_machine(session, arguments.accelerators)
     request = run_request(arguments, machine)
     chosen = choose_run(resolved.spec, request)
-    log = EvidenceLog()
-    _log_inputs(log, resolved, machine, chosen.chosen)
-    return _answer(resolved, request, chosen, log)
+    record = EvidenceLog()
+    _record_inputs(record, resolved, machine, chosen.chosen)
+    return _answer(resolved, request, chosen, record)
 
 
 def _refuse_training(arguments: EstimateVramArguments) -> None:
@@ -90,30 +94,30 @@ def run_request(arguments: EstimateVramArguments, machine: Machine) -> RunReques
     )
 
 
-def _log_inputs(
-    log: EvidenceLog, resolved: ResolvedModel, machine: Machine, planned: PlannedRun
+def _record_inputs(
+    record: EvidenceLog, resolved: ResolvedModel, machine: Machine, planned: PlannedRun
 ) -> None:
     spec, plan = resolved.spec, planned.plan
-    log.warn(*resolved.notes, *machine.notes, *plan.warnings)
+    record.warn(*resolved.notes, *machine.notes, *plan.warnings)
     for entry in spec.evidence[:4]:
-        log.add("model", entry.basis, entry.source, date=entry.date)
+        record.add("model", entry.basis, entry.source, date=entry.date)
     if spec.unverified:
-        log.warn(f"unverified facts of {spec.id}: {', '.join(spec.unverified[:6])}")
+        record.warn(f"unverified facts of {spec.id}: {', '.join(spec.unverified[:6])}")
     for device in machine.accelerators[:4]:
         for entry in device.evidence[:2]:
-            log.add("devices.total_gib", entry.basis, entry.source, date=entry.date)
+            record.add("devices.total_gib", entry.basis, entry.source, date=entry.date)
         if device.total_note:
-            log.warn(f"{device.name}: {device.total_note}")
+            record.warn(f"{device.name}: {device.total_note}")
     for entry in machine.unknown:
-        log.unknown(entry.field, entry.reason)
+        record.unknown(entry.field, entry.reason)
     for part in plan.parts:
-        log.add(f"memory_gib.{part.group}", part.basis, part.source)
+        record.add(f"memory_gib.{part.group}", part.basis, part.source)
     for assumption in plan.assumptions:
-        log.add(assumption.field, assumption.basis, assumption.source, note=assumption.note)
-    _warn_settings(log, spec, planned)
+        record.add(assumption.field, assumption.basis, assumption.source, note=assumption.note)
+    _warn_settings(record, spec, planned)
 
 
-def _warn_settings(log: EvidenceLog, spec: ModelSpec, planned: PlannedRun) -> None:
+def _warn_settings(record: EvidenceLog, spec: ModelSpec, planned: PlannedRun) -> None:
     deployment = planned.deployment
     window = spec.max_context_tokens
     if window and deployment.context_tokens > window:
@@ -122,29 +126,31 @@ def _warn_settings(log: EvidenceLog, spec: ModelSpec, planned: PlannedRun) -> No
             if spec.extended_context_tokens
             else "nothing that is known here extends it"
         )
-        log.warn(
+        record.warn(
             f"{deployment.context_tokens:,} tokens exceed the model's window of {window:,}; {more}"
         )
     status, reason = run_support(planned.run, deployment.accelerators)
     if status is Status.NO:
-        log.warn(f"{planned.run.engine} cannot run {planned.run.quantization} here: {reason}")
+        record.warn(f"{planned.run.engine} cannot run {planned.run.quantization} here: {reason}")
     elif status is Status.PARTIAL:
-        log.warn(f"{planned.run.quantization} on {planned.run.engine}: {reason}")
+        record.warn(f"{planned.run.quantization} on {planned.run.engine}: {reason}")
 
 
 def _answer(
-    resolved: ResolvedModel, request: RunRequest, chosen: ChosenRun, log: EvidenceLog
+    resolved: ResolvedModel, request: RunRequest, chosen: ChosenRun, record: EvidenceLog
 ) -> EstimateVramResult:
     spec, planned = resolved.spec, chosen.chosen
     plan = planned.plan
-    limits = find_limits(spec, planned.deployment, plan)
-    for field, reason in limits.unknown:
-        log.unknown(f"limits.{field}", reason)
-    speed = estimate_speed(spec, planned.deployment, plan)
-    for field, reason in speed.unknown:
-        log.unknown(f"speed.{field}", reason)
+    limits = find_limits(planned.planner)
+    speed = estimate_speed(planned.planner, plan)
+    for field, reason in (*limits.reasons, *speed.reasons):
+        record.unknown(field, reason)
+    if limits.capped_by_window:
+        record.warn("max_context_tokens is the model's own window: more memory adds nothing")
+    if speed.basis is not None:
+        record.add("speed", speed.basis, speed.source)
     if plan.cache.bytes_per_token is None:
-        log.unknown("kv_cache.bytes_per_token", plan.cache.note or "the layers are not known")
+        record.unknown("kv_cache.bytes_per_token", plan.cache.note or "the layers are not known")
     return EstimateVramResult(
         model=_model(resolved),
         settings=_settings(spec, planned, request),
@@ -161,17 +167,35 @@ def _answer(
         ),
         devices=tuple(_device(device) for device in plan.devices),
         verdict=plan.verdict,
-        limits=limits.answer,
-        speed=speed.answer,
+        limits=Limits(
+            max_context_tokens=limits.max_context_tokens,
+            max_concurrent_sequences=limits.max_concurrent_sequences,
+            gpu_layers=limits.gpu_layers,
+        ),
+        speed=Speed(
+            decode_tokens_per_second=_rounded(speed.decode),
+            prefill_tokens_per_second=_rounded(speed.prefill),
+            time_to_first_token_s=_rounded(speed.first_token_s),
+            basis=speed.basis,
+        ),
         alternatives=tuple(
             Alternative(change=change, total_gib=gib(other.total), verdict=other.verdict)
             for change, other in find_alternatives(spec, request, chosen)
         ),
-        rules_of_thumb=rules_of_thumb(spec, planned.deployment, plan),
-        warnings=log.warnings,
-        evidence=log.evidence,
-        unknown=log.unknowns,
+        rules_of_thumb=tuple(
+            RuleOfThumb(rule=r.rule, gib=gib(r.bytes), error_percent=r.error_percent)
+            for r in rules_for_inference(spec, plan)
+        ),
+        warnings=record.warnings,
+        evidence=record.evidence,
+        unknown=record.unknowns,
     )
+
+
+def _rounded(band: Band | None) -> Band | None:
+    if band is None:
+        return None
+    return Band(value=round(band.value, 1), low=round(band.low, 1), high=round(band.high, 1))
 
 
 def _model(resolved: ResolvedModel) -> ModelSummary:
@@ -211,9 +235,7 @@ def _settings(spec: ModelSpec, planned: PlannedRun, request: RunRequest) -> Reso
 
 def _memory(plan: MemoryPlan) -> MemoryGib:
     groups = {name: gib(plan.group_bytes(name)) for name in _GROUPS}
-    return MemoryGib(
-        **groups, total=gib(plan.total), low=gib(plan.low), high=gib(plan.high)
-    )
+    return MemoryGib(**groups, total=gib(plan.total), low=gib(plan.low), high=gib(plan.high))
 
 
 def _device(device: DevicePlan) -> DeviceAnswer:
@@ -233,9 +255,9 @@ SPEC = ToolSpec(
     title="Estimate VRAM",
     description=(
         "Will this model fit? GPU memory for running it: weights, KV cache for its real attention "
-        "(GQA, MLA, sliding window, hybrid), engine buffers, with a low-high band, verdict, longest "
-        "context that fits, speed where measured, and what to change. GiB. `accelerators` is one "
-        "machine; compare machines with several calls."
+        "(GQA, MLA, sliding window, hybrid), engine buffers, with a low-high band, verdict, "
+        "longest context that fits, speed where measured, and what to change. GiB. "
+        "`accelerators` is one machine; compare machines with several calls."
     ),
     arguments=EstimateVramArguments,
     result=EstimateVramResult,

@@ -15,16 +15,16 @@ from whichweights_schemas.tools.gpu_status import DeviceStatus, GpuStatusArgumen
 async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuStatusResult:
     """Read or look up every device. Raises UnknownAccelerator, InvalidArgument."""
     machine = await resolve_machine(session, arguments.accelerators)
-    log = EvidenceLog()
-    log.warn(*machine.notes)
+    record = EvidenceLog()
+    record.warn(*machine.notes)
     for entry in machine.unknown:
-        log.unknown(entry.field, entry.reason)
+        record.unknown(entry.field, entry.reason)
     for device in (*machine.accelerators, *filter(None, [machine.memory])):
-        log.extend(device.evidence, prefix=f"{device.name}.")
+        record.extend(device.evidence, prefix=f"{device.name}.")
         for entry in device.unknown:
-            log.unknown(f"{device.name}.{entry.field}", entry.reason)
+            record.unknown(f"{device.name}.{entry.field}", entry.reason)
         if device.unverified:
-            log.warn(f"{device.name}: {', '.join(device.unverified)} unverified")
+            record.warn(f"{device.name}: {', '.join(device.unverified)} unverified")
     return GpuStatusResult(
         devices=tuple(
             _status(device, machine.sources.get(index, "argument"))
@@ -32,9 +32,9 @@ async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuSta
         ),
         system_memory=_status(machine.memory, "system") if machine.memory else None,
         read_at=utc_now(),
-        warnings=log.warnings,
-        evidence=log.evidence,
-        unknown=log.unknowns,
+        warnings=record.warnings,
+        evidence=record.evidence,
+        unknown=record.unknowns,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from whichweights_plugins.knowledge._lineage import canonical
+from whichweights_plugins.knowledge._lineage import canonical, without_storage
 from whichweights_plugins.knowledge._tables import Row
 from whichweights_plugins.knowledge.building._builder import Built, TableBuilder, read_jsonl
 from whichweights_plugins.knowledge.building._labels import Labels
@@ -46,14 +46,16 @@ _FERTILITY_SOURCE = "tokenizer runs over FLORES-200 and UDHR parallel texts (rat
 
 
 def score_rows(facts: Path) -> list[Row]:
-    """One row a model: `type` and `parameters` where known, `sources`, and `scores` of [language, mode, datasets, tasks, indices of its
-    sources, normalized, relative_to_p95, spread]."""
+    """One row a model: `type` and `parameters` where known, `sources`, and `scores` of [language,
+    mode, datasets, tasks, indices of its sources, normalized, relative_to_p95, spread]."""
+    counts = _parameter_counts(facts)
     sources = language_sources(facts)
     models: dict[str, Row] = {}
     for raw in read_jsonl(facts / "language_scores_summary.jsonl"):
         model, mode = _model_and_mode(raw["model"])
         row = models.setdefault(canonical(model), {"model": model, "sources": [], "scores": []})
         row |= {field: raw[field] for field in ("type", "parameters") if field in raw}
+        row |= _counted(model, counts)
         cited = [source_of(short, model, sources) for short in raw["sources"]]
         row["scores"].append(
             [
@@ -70,6 +72,22 @@ def score_rows(facts: Path) -> list[Row]:
     for row in models.values():
         row["scores"] = _fullest(row["scores"])
     return list(models.values())
+
+
+def _parameter_counts(facts: Path) -> dict[str, int]:
+    rows = read_jsonl(facts / "models.jsonl")
+    return {
+        canonical(row["repo_id"]): row["parameters_total"]
+        for row in rows
+        if "parameters_total" in row
+    }
+
+
+def _counted(model: str, counts: dict[str, int]) -> Row:
+    """The count of the catalogue: the leaderboard's own is too small for packed weights."""
+    key = canonical(model)
+    count = counts.get(key) or counts.get(without_storage(key))
+    return {"parameters": count} if count else {}
 
 
 def _model_and_mode(name: str) -> tuple[str, str | None]:
@@ -193,7 +211,7 @@ def check_scores(rows: Sequence[Row]) -> list[str]:
     problems = without_provenance(rows) + repeated(rows, "model")
     for row in rows:
         cited = {place for score in row["scores"] for place in score[4]}
-        if cited != set(range(len(row["sources"]))):
+        if cited != set(range(len(row["sources"] or ()))):
             problems.append(f"{row['model']}: scores and sources do not match")
         if any(score[6] is not None and not 0 <= score[6] < 250 for score in row["scores"]):
             problems.append(f"{row['model']}: a relative score is outside 0 to 250")

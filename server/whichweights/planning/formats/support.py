@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Literal
 
 from whichweights.planning.formats._sources import (
@@ -85,6 +86,7 @@ _GENERATIONS: Final[tuple[tuple[Capability, str], ...]] = (
 _BLACKWELL: Final = (10, 0)
 
 
+@lru_cache(maxsize=4096)
 def supports(engine: str, format_name: str, device: AcceleratorTraits) -> Support:
     """Whether the engine runs weights of that format on that device, by its documentation.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final, Literal
 
 from whichweights.planning.formats import _tag_text
@@ -96,6 +97,7 @@ def known_formats() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*FILE_TYPES, *HAND_MIXES, *DYNAMIC_TAGS, *LAYOUTS)))
 
 
+@lru_cache(maxsize=1024)
 def decode_tag(text: str, *, field: str = "tag") -> DecodedTag:
     """Read a tag, a file name or a repository name, in any case and with any separators.
 
