@@ -23,6 +23,13 @@ for name in ("http_proxy", "https_proxy", "all_proxy"):
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update` writes what the product answers now into the documents and snapshots."""
+    parser.addoption(
+        "--update", action="store_true", help="rewrite expected answers: read the diff after it"
+    )
+
+
 class NetworkBlockedError(RuntimeError):
     """A test tried to leave this machine."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from whichweights_plugins.knowledge._lineage import Kin, KnownModels
@@ -12,7 +13,7 @@ from whichweights_schemas.evidence import Evidence
 from whichweights_schemas.languages import ModelScore, ScoreEvidence, ScorePrior
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.providers import NoSettings, ScoreProvider
-from whichweights_schemas.requests import ScoreQuestion
+from whichweights_schemas.requests import ScoreQuestion, SkillTableQuestion
 
 _FIELDS = 13
 _SIZE_EXPLAINS_LITTLE = "size explains little of it (R2 about 0.3 on BFCL v4): show the spread"
@@ -23,6 +24,9 @@ class _Index:
     rows: dict[str, Row]
     known: KnownModels
     priors: list[Row]
+    tables: dict[tuple[str, ...], tuple[ModelScore, ...]] = field(
+        default_factory=dict[tuple[str, ...], tuple[ModelScore, ...]]
+    )
 
 
 class KnowledgeScores(ScoreProvider[NoSettings]):
@@ -40,6 +44,14 @@ class KnowledgeScores(ScoreProvider[NoSettings]):
             scores=_scores(index, request.model, request.skill),
             priors=_priors(index, request.model, request.skill),
         )
+
+    async def table(self, request: SkillTableQuestion) -> Sequence[ModelScore]:
+        index = await self._loaded()
+        known = index.tables.get(request.skills)
+        if known is None:
+            known = await self.run_blocking(_table, index, request.skills)
+            index.tables[request.skills] = known
+        return known
 
     async def status(self) -> dict[str, str]:
         index = await self._loaded()
@@ -68,6 +80,18 @@ def _scores(index: _Index, spec: ModelSpec, skill: str) -> tuple[ModelScore, ...
         if found:
             return tuple(_score(row, score, kin, skill) for score in found)
     return ()
+
+
+def _table(index: _Index, skills: tuple[str, ...]) -> tuple[ModelScore, ...]:
+    """Every row of one of the skills, under the model's id; a row of two skills comes once."""
+    return tuple(
+        _score(row, packed, Kin(row["model"], "this_model"), skill).model_copy(
+            update={"measured_model": row["model"]}
+        )
+        for row in index.rows.values()
+        for packed in row["scores"]
+        if (skill := next((name for name in skills if name in packed[4]), None)) is not None
+    )
 
 
 def _score(row: Row, packed: list[Any], kin: Kin, skill: str) -> ModelScore:

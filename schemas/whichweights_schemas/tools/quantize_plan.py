@@ -59,7 +59,11 @@ class ReadyMade(Shape):
 
 
 class FormatPlan(Shape):
-    """One format that fits, with what it takes and loses."""
+    """One format that fits, with what it takes and loses.
+
+    `bits_per_weight` holds for this model. `file_gib` is the weights with the embeddings, without
+    header, vision tower and draft layers.
+    """
 
     rank: int
     format: str
@@ -101,12 +105,27 @@ class TagMeaning(Shape):
     notes: tuple[str, ...] = ()
 
 
+class QuantizeSettings(Shape):
+    """What the plans hold for, defaults included."""
+
+    accelerators: tuple[str, ...]
+    context_tokens: int
+    concurrent_sequences: int
+    quality: Quality
+    native_format: str | None = Field(description="The maker's own; null = not known")
+
+
 class QuantizePlanResult(ToolResult):
-    """The answer of quantize_plan: `tag_meaning` for a tag, `plans` for a model."""
+    """The answer of quantize_plan: `tag_meaning` for a tag, `plans` for a model.
+
+    `formats_that_fit` names all that fit, in rank order; `plans` details the first `limit`.
+    """
 
     model: str | None = None
+    settings: QuantizeSettings | None = None
     tag_meaning: TagMeaning | None = None
     plans: tuple[FormatPlan, ...] = ()
+    formats_that_fit: tuple[str, ...] = ()
     excluded: tuple[ExcludedFormat, ...] = ()
     tensor_types: dict[str, int] | None = None
     if_nothing_fits: tuple[str, ...] = ()

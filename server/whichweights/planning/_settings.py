@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from whichweights.planning.engine_versions import LLAMA_CPP_FLASH_DEFAULT, before
+from whichweights.planning.engine_versions import LLAMA_CPP_FLASH_DEFAULT, VLLM_WIDE_WARM_UP, before
 from whichweights.planning.memory_types import Assumption, Settings
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Deployment, Engine
@@ -129,7 +129,8 @@ def _max_num_seqs(deployment: Deployment, notes: _Notes) -> int | None:
     if asked is not None:
         return asked
     large = (_smallest(deployment.accelerators) or 0) >= _LARGE_DEVICE_BYTES
-    found = 1024 if large else 256
+    wide = large and not before(deployment.options.engine_version, VLLM_WIDE_WARM_UP)
+    found = 1024 if wide else 256
     notes.assume("options.max_num_seqs", f"{found} on a device of this size")
     return found
 

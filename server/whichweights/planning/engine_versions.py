@@ -12,10 +12,12 @@ __all__ = [
     "LLAMA_CPP_MLA_KEYS_ONLY",
     "LLAMA_CPP_WINDOWS",
     "TRANSFORMERS_LAST_LOGITS",
+    "TRANSFORMERS_LEAN_PREFILL",
     "TRANSFORMERS_WINDOWS",
     "VLLM_LEAN_SAMPLER",
     "VLLM_MORE_NON_TORCH",
     "VLLM_V1",
+    "VLLM_WIDE_WARM_UP",
     "Version",
     "before",
     "parse_version",
@@ -44,8 +46,14 @@ issue 23527 of 2026-05-22)."""
 TRANSFORMERS_LAST_LOGITS: Final[Version] = (4, 45)
 """Prefill computes the last position's logits only (public tables: 4.38 does not, 4.46 does)."""
 
+TRANSFORMERS_LEAN_PREFILL: Final[Version] = (4, 50)
+"""Qwen's tables of 4.46 show four MLP widths at prefill, those of 4.51 hardly any."""
+
 TRANSFORMERS_WINDOWS: Final[Version] = (4, 56)
 """The default cache caps window layers (transformers PR 40039, merged in August 2025)."""
+
+VLLM_WIDE_WARM_UP: Final[Version] = (0, 9)
+"""Large devices warm up with 1,024 sequences; before, all with 256 (logs of 0.6 to 0.11)."""
 
 VLLM_V1: Final[Version] = (0, 11)
 """From here the activation line by vocabulary holds; older figures spread too widely for one."""
@@ -56,15 +64,16 @@ VLLM_LEAN_SAMPLER: Final[Version] = (0, 17)
 VLLM_MORE_NON_TORCH: Final[Version] = (0, 18)
 """Non-torch memory rises from 0.13 to 0.25 GiB at one GPU, 0.55 to 2.1 at several."""
 
-_NUMBERS: Final = re.compile(r"\d+")
+_DOTTED: Final = re.compile(r"\d{1,6}(?:\.\d{1,6})+")
+_NUMBER: Final = re.compile(r"\d{1,9}")
 
 
 def parse_version(text: str | None) -> Version | None:
     """The numbers of "b5200", "0.19.0", "4.51.3", "v0.11.0rc1"; None without any."""
     if not text:
         return None
-    found = tuple(int(number) for number in _NUMBERS.findall(text[:64])[:3])
-    return found or None
+    match = _DOTTED.search(text[:64]) or _NUMBER.search(text[:64])
+    return tuple(int(number) for number in match[0].split(".")[:3]) if match else None
 
 
 def before(text: str | None, bound: Version) -> bool:

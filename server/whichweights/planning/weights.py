@@ -333,6 +333,8 @@ def _from_layout(spec: ModelSpec, kind: WeightFormat, tensors: ModelTensors) -> 
     embedding = sum(size_of(tensor) for tensor in (tensors.embedding, *ends))
     head = sum(size_of(tensor) for tensor in rest)
     total = embedding + head + sum(layers)
+    tied = tensors.output is None
+    second_head = kind.name.startswith(_UNTIED_CHECKPOINTS) and tied
     return WeightPlan(
         format=kind.name,
         layers=tuple(layers),
@@ -340,16 +342,20 @@ def _from_layout(spec: ModelSpec, kind: WeightFormat, tensors: ModelTensors) -> 
         active_layers=_active(spec, layers, experts),
         embedding=embedding,
         head=head,
-        tied=tensors.output is None,
+        tied=tied,
         embedding_on_host=False,
         vision=0,
         mtp=0,
         low=total,
-        high=total,
+        high=total + (embedding if second_head else 0),
         basis="computed",
         source=_COMPUTED,
         layers_known=True,
     )
+
+
+_UNTIED_CHECKPOINTS: Final = ("AWQ", "GPTQ", "FP8")
+"""Some such checkpoints store the head a second time though it is tied (Qwen2.5-1.5B-AWQ)."""
 
 
 def _has_experts(block: tuple[Tensor, ...]) -> bool:

@@ -175,9 +175,11 @@ async def _looked_up(
             f"{name} exists with {shown} GB; {device.name} was taken: add the size to the name"
         )
     if device.total_bytes is None:
-        machine.unknown.append(
-            Unknown(field=f"{device.name}.total_gib", reason="no table has its memory size")
+        reason = next(
+            (entry.reason for entry in device.unknown if entry.field == "total_bytes"),
+            "no table has its memory size",
         )
+        machine.unknown.append(Unknown(field=f"{device.name}.total_gib", reason=reason))
     return provider, device.model_copy(update={"free_bytes": device.total_bytes})
 
 

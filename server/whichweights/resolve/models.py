@@ -126,7 +126,7 @@ async def _refuse_hosted(session: ProviderSession, query: str, argument: str) ->
     hosted = await session.first(
         ApiModelProvider, lambda p: p.find(FindApiModel(query=query, limit=1))
     )
-    if hosted and not hosted[0].open_weights:
+    if hosted and hosted[0].open_weights is not True:
         raise UnsupportedArchitecture(
             f"{hosted[0].id} is a hosted model of {hosted[0].vendor}: "
             "its architecture is not published",

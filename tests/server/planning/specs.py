@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.attention import (
     FullAttention,
     LatentAttention,
@@ -10,6 +11,7 @@ from whichweights_schemas.attention import (
     SlidingAttention,
     StateSpace,
 )
+from whichweights_schemas.deployment import Deployment, Engine, EngineOptions, KvCacheType
 from whichweights_schemas.models import (
     Block,
     DenseFeedForward,
@@ -19,6 +21,52 @@ from whichweights_schemas.models import (
     ParameterCounts,
 )
 from whichweights_schemas.quantization import Quantization
+
+GIB = 2**30
+MIB = 2**20
+
+
+def gpu(gib: float, name: str = "RTX 4090", memory_type: str = "GDDR6X") -> Accelerator:
+    """An empty NVIDIA device of that size at 1,008 GB/s."""
+    size = round(gib * GIB)
+    return Accelerator(
+        name=name,
+        vendor="NVIDIA",
+        total_bytes=size,
+        free_bytes=size,
+        memory_type=memory_type,
+        memory_bandwidth_bytes_per_second=1.008e12,
+    )
+
+
+def host(gib: float) -> Accelerator:
+    """System memory, all of it free."""
+    size = round(gib * GIB)
+    return Accelerator(name="system memory", kind="cpu", total_bytes=size, free_bytes=size)
+
+
+def deployment(
+    engine: Engine = "llama.cpp",
+    quantization: str = "Q4_K_M",
+    context: int = 8192,
+    *devices: Accelerator,
+    sequences: int = 1,
+    kv: KvCacheType = "f16",
+    memory: Accelerator | None = None,
+    options: EngineOptions | None = None,
+) -> Deployment:
+    """A deployment with the values a test cares about."""
+    return Deployment(
+        engine=engine,
+        quantization=quantization,
+        context_tokens=context,
+        concurrent_sequences=sequences,
+        kv_cache_type=kv,
+        options=options or EngineOptions(),
+        accelerators=devices,
+        memory=memory,
+    )
+
 
 BF16 = Quantization(format="BF16", bits_per_weight=16)
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import Final
 
 from whichweights.planning.buffers.facts import BufferFacts, BufferPart
-from whichweights.planning.engine_versions import TRANSFORMERS_LAST_LOGITS, before
+from whichweights.planning.engine_versions import (
+    TRANSFORMERS_LAST_LOGITS,
+    TRANSFORMERS_LEAN_PREFILL,
+    before,
+)
 from whichweights.planning.memory_types import Settings
 
 __all__ = ["transformers_buffers"]
 
 _K: Final = 4.0
-_K_LOW: Final = 2.0
-"""Intermediates alive at the widest point of a layer, in MLP widths of 16 bits: 3.8 to 4.3 on
-Qwen2.5, about 2.3 on Qwen3-8B (Qwen speed tables)."""
+_LEAN_K: Final = 1.0
+"""Intermediates alive at the widest point of a layer, in MLP widths of 16 bits: 3.8 to 4.3 in
+Qwen's tables of 4.46; in those of 4.51 at most 0.3 to 2.7, so the band reaches from 0 to 4."""
 
 _LOGITS_BYTES: Final = 6
 """Old versions: 16-bit logits of the whole prompt and their float32 copy."""
+
+_OLD_BYTES: Final = (2**29, 0, 3 * 2**29)
+"""Old versions hold this much more at any length (0.1 to 1.4 GiB at one prompt token)."""
 
 _SCORE_BYTES: Final = 6
 """Eager attention: 16-bit scores of all heads and their float32 softmax."""
@@ -33,8 +40,8 @@ def transformers_buffers(
     """Activations at the peak, in bytes, beside weights and the whole cache.
 
     The peak is weights + max(cache of all tokens, cache of the prompt + prefill), with prefill =
-    4 ff 2 B per prompt token; before 4.45 also 6 B x V per prompt token for the logits of the whole
-    prompt (mean error 4.1 % on 192 current, 10.6 % on 139 old cases).
+    k ff 2 B per prompt token; before 4.45 at least 6 B x V per prompt token, for the logits of the
+    whole prompt (mean error 4.1 % on 192 current, 10.6 % on 139 old cases with k = 4).
     """
     tokens = settings.prompt_tokens * settings.concurrent_sequences
     share = settings.prompt_tokens / settings.context_tokens
@@ -44,17 +51,23 @@ def transformers_buffers(
     scores = 0
     if settings.flash_attention is False:
         scores = _SCORE_BYTES * facts.heads * settings.prompt_tokens * tokens
-    prefill = round(max(_K * facts.width * 2 * tokens, logits) + scores)
-    value = max(0, prefill - unused)
-    least = round(max(_K_LOW * facts.width * 2 * tokens, logits) + scores)
-    low, high = max(0, least - unused), value
+    lean = not before(settings.engine_version, TRANSFORMERS_LEAN_PREFILL)
+    base = _OLD_BYTES if old else (0, 0, 0)
+
+    def peak(k: float, extra: int) -> int:
+        prefill = round(max(k * facts.width * 2 * tokens, logits) + scores)
+        return max(0, prefill - unused) + extra
+
+    value = peak(_LEAN_K if lean else _K, base[0])
+    low = peak(0.0 if lean else 0.75 * _K, base[1])
+    high = peak(_K, base[2])
     whole = weight_bytes + cache_bytes + value
     return (
         BufferPart(
             "activations",
             "activations",
             value,
-            max(0, low - round(_SLACK[0] * value)),
+            min(value, max(0, low - round(_SLACK[0] * low))),
             high + round(_SLACK[1] * whole),
             "assumed" if facts.guessed or scores else "fitted",
             _SOURCE,

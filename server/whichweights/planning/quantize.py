@@ -1,0 +1,357 @@
+"""Which formats of a model to consider on a machine, which are left out, and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from whichweights.planning._weight_formats import GGUF_ENGINES, resolve_format
+from whichweights.planning.choices import (
+    Run,
+    choose_engine,
+    is_data_centre,
+    native_format,
+    run_support,
+)
+from whichweights.planning.formats import (
+    LAYOUTS,
+    Calibration,
+    QualityLoss,
+    Status,
+    TensorTable,
+    decode_tag,
+    plan_mixture,
+    published_loss,
+)
+from whichweights.planning.gguf_tensors import model_tensors
+from whichweights.planning.memory_types import MemoryPlan, Verdict
+from whichweights.planning.running import PlannedRun, RunRequest, plan_run
+from whichweights.planning.weights import language_parameters, weigh
+from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.deployment import Engine
+from whichweights_schemas.models import ModelSpec
+
+__all__ = [
+    "BALANCED_LOSS",
+    "NOT_CONSIDERED",
+    "FormatNeeds",
+    "FormatOption",
+    "FormatPlans",
+    "LeftOut",
+    "Quality",
+    "formats_to_consider",
+    "mixture_counts",
+    "needs_of",
+    "plan_formats",
+    "rank",
+    "serving_engine",
+]
+
+Quality = Literal["best", "balanced", "smallest"]
+
+BALANCED_LOSS: Final = 0.05
+"""Mean KL divergence, nats per token on Llama 3 8B, that `balanced` accepts: all 5-bit and the
+better 4-bit types stay below (Q4_K_S .043), Q4_0 (.072) and all 3-bit types do not."""
+
+BALANCED_BITS: Final = 4
+"""Nominal bits that `balanced` accepts where no loss was published."""
+
+GGUF_FORMATS: Final = (
+    *("Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q3_K_L", "Q3_K_M"),
+    *("IQ3_M", "IQ3_XXS", "Q2_K", "IQ2_M", "IQ2_XXS", "IQ1_M"),
+)
+LAYOUT_FORMATS: Final = ("FP8", "AWQ-Int4", "GPTQ-Int4", "NVFP4", "bnb-NF4")
+MLX_FORMATS: Final = ("MLX-8bit", "MLX-6bit", "MLX-4bit", "MLX-3bit")
+
+NOT_CONSIDERED: Final = (
+    "not considered: dynamic (UD-) and hand-made mixes, types that another one beats in size and "
+    "loss (Q4_0, Q3_K_S …), EXL2/EXL3, HQQ, torchao; give one as `tag` to plan it"
+)
+
+_QUANTIZE_BUFFERS: Final = 8
+"""Bytes per element of the largest tensor: llama-quantize holds it as float32 and keeps a work
+buffer of 4 bytes an element (llama.cpp src/llama-quant.cpp, read 2026-11)."""
+
+Kind = Literal["unsupported", "larger", "does_not_fit", "fits_with_offload", "tight", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatOption:
+    """One format on one engine, planned. `loss` is None where nothing comparable is published."""
+
+    planned: PlannedRun
+    nominal_bits: float
+    loss: QualityLoss | None
+    native: bool
+    support: Status
+    support_reason: str
+
+    @property
+    def name(self) -> str:
+        """The canonical format."""
+        return self.planned.run.quantization
+
+    @property
+    def plan(self) -> MemoryPlan:
+        """The memory plan of this format."""
+        return self.planned.plan
+
+    @property
+    def file_bytes(self) -> int:
+        """Weights of the language part, embeddings included, without header and vision tower."""
+        return self.planned.planner.weights.language
+
+    @property
+    def bits_per_weight(self) -> float | None:
+        """Bits of the file over the weights of this model; None where their number is unknown."""
+        count = language_parameters(self.planned.planner.spec)
+        return self.file_bytes * 8 / count if count else None
+
+    @property
+    def headroom_bytes(self) -> int | None:
+        """What is left on the fullest device; None where the free memory is not known."""
+        left = [
+            device.usable_bytes - device.needed_bytes
+            for device in self.plan.devices
+            if device.usable_bytes is not None
+            and (device.kind != "cpu" or len(self.plan.devices) == 1)
+        ]
+        return min(left, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A format that is not ranked. `reason` does not repeat its name, so that rows can be merged;
+    `option` is there when it was planned."""
+
+    name: str
+    kind: Kind
+    reason: str
+    option: FormatOption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormatPlans:
+    """`ranked` share one verdict, best first; `options` is all that was planned."""
+
+    ranked: tuple[FormatOption, ...]
+    left_out: tuple[LeftOut, ...]
+    options: tuple[FormatOption, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatNeeds:
+    """What making a format takes. None is unknown: `reason` says why."""
+
+    disk_bytes: int | None
+    ram_bytes: int | None
+    calibration: bool | None
+    gpu: bool | None
+    reason: str = ""
+
+
+def formats_to_consider(
+    spec: ModelSpec, engine: Engine | None, devices: Sequence[Accelerator]
+) -> tuple[Run, ...]:
+    """The maker's own format first, then the common ones of the engine, or of every engine that
+    serves such a machine. Largest first within a family."""
+    names = dict.fromkeys((native_format(spec), *_families(engine, devices)))
+    return tuple(_run(name, engine, devices) for name in names)
+
+
+def _families(engine: Engine | None, devices: Sequence[Accelerator]) -> Iterator[str]:
+    kinds = {device.kind for device in devices}
+    if engine in (None, "llama.cpp", "ollama"):
+        yield from GGUF_FORMATS
+    if engine == "mlx" or (engine is None and "apple" in kinds):
+        yield from MLX_FORMATS
+    elif engine in ("vllm", "sglang", "transformers") or (engine is None and "gpu" in kinds):
+        yield from LAYOUT_FORMATS
+
+
+def _run(name: str, engine: Engine | None, devices: Sequence[Accelerator]) -> Run:
+    if engine is not None:
+        return Run(name, engine, "as asked")
+    return choose_engine(name, "inference", devices)
+
+
+def serving_engine(spec: ModelSpec, devices: Sequence[Accelerator]) -> Engine | None:
+    """The engine that `auto` takes for safetensors on data-centre devices; None elsewhere."""
+    if not any(is_data_centre(device) for device in devices):
+        return None
+    return choose_engine(native_format(spec), "inference", devices).engine
+
+
+def plan_formats(
+    spec: ModelSpec, request: RunRequest, quality: Quality, only: str | None = None
+) -> FormatPlans:
+    """Plan every format to consider (or `only` one) and rank those that fit.
+
+    Tight plans are ranked only where nothing fits with certainty, plans of unknown verdict only
+    where nothing is known to fit.
+
+    Raises:
+        UnsupportedArchitecture: neither the shape nor the number of parameters is known.
+        UnknownQuantization: the format is not known.
+    """
+    devices = request.accelerators
+    if only is not None:
+        runs: tuple[Run, ...] = (_run(only, request.engine, devices),)
+    else:
+        runs = formats_to_consider(spec, request.engine, devices)
+    left: list[LeftOut] = []
+    options: list[FormatOption] = []
+    for run in runs:
+        found = _considered(spec, request, run, any_size=only is not None)
+        if isinstance(found, LeftOut):
+            left.append(found)
+        else:
+            options.append(found)
+    ranked, unfit = _fitting(options)
+    return FormatPlans(rank(ranked, quality), (*left, *unfit), tuple(options))
+
+
+def _considered(
+    spec: ModelSpec, request: RunRequest, run: Run, *, any_size: bool
+) -> FormatOption | LeftOut:
+    status, reason = run_support(run, request.accelerators)
+    name, native = run.quantization, native_format(spec)
+    if status is Status.NO:
+        return LeftOut(name, "unsupported", reason.replace(name, "this format"))
+    if name != native and not any_size:
+        own = _run(native, request.engine, request.accelerators)
+        size = weigh(spec, name, run.engine).language
+        if size >= weigh(spec, native, own.engine).language:
+            reason = f"would be larger than the maker's own {native}, and no better"
+            return LeftOut(name, "larger", reason)
+    return FormatOption(
+        planned=plan_run(spec, request, run),
+        nominal_bits=decode_tag(name).nominal_bits,
+        loss=None if name == native else published_loss(name),
+        native=name == native,
+        support=status,
+        support_reason=reason,
+    )
+
+
+_RANKED: Final[tuple[Verdict, ...]] = ("fits", "tight", "unknown")
+_UNFIT: Final[dict[Verdict, tuple[Kind, str]]] = {
+    "tight": ("tight", "tight: the upper end of its band is more than what is free"),
+    "fits_with_offload": ("fits_with_offload", "fits only with a part in system memory"),
+    "does_not_fit": ("does_not_fit", "does not fit"),
+    "unknown": ("unknown", "the free memory is not known"),
+}
+
+
+def _fitting(
+    options: Sequence[FormatOption],
+) -> tuple[tuple[FormatOption, ...], tuple[LeftOut, ...]]:
+    """The options of the best verdict that there is, and the rest with its reason."""
+    verdicts = {option.plan.verdict for option in options}
+    best = next((verdict for verdict in _RANKED if verdict in verdicts), None)
+    ranked = tuple(option for option in options if option.plan.verdict == best)
+    unfit = tuple(
+        LeftOut(option.name, *_UNFIT[option.plan.verdict], option)
+        for option in options
+        if option.plan.verdict != best
+    )
+    return ranked, unfit
+
+
+def rank(options: Sequence[FormatOption], quality: Quality) -> tuple[FormatOption, ...]:
+    """Order options by what is wanted.
+
+    best: least published loss, the maker's own first. balanced: the smallest with a published loss
+    of at most BALANCED_LOSS or, without one, of at least BALANCED_BITS; then the rest, least loss
+    first. smallest: by the size of the file. An option without a published loss stands behind the
+    measured ones of as many nominal bits.
+    """
+    if quality == "smallest":
+        return tuple(sorted(options, key=lambda option: option.file_bytes))
+    losses = {id(option): _level(option, options) for option in options}
+
+    def by_loss(option: FormatOption) -> tuple[float, ...]:
+        unmeasured = option.loss is None and not option.native
+        return (losses[id(option)], unmeasured, option.file_bytes)
+
+    if quality == "best":
+        return tuple(sorted(options, key=by_loss))
+    within = [option for option in options if _is_balanced(option)]
+    beyond = [option for option in options if not _is_balanced(option)]
+    within.sort(key=lambda option: option.file_bytes)
+    return (*within, *sorted(beyond, key=by_loss))
+
+
+def _is_balanced(option: FormatOption) -> bool:
+    if option.native:
+        return True
+    if option.loss is not None:
+        return option.loss.value <= BALANCED_LOSS
+    return option.nominal_bits >= BALANCED_BITS
+
+
+def _level(option: FormatOption, options: Sequence[FormatOption]) -> float:
+    """Where an option stands among the published losses: for ordering, never shown."""
+    if option.native:
+        return -1.0
+    if option.loss is not None:
+        return option.loss.value
+    measured = [
+        other.loss.value
+        for other in options
+        if other.loss is not None and other.nominal_bits >= option.nominal_bits
+    ]
+    return max(measured, default=0.0)
+
+
+def needs_of(spec: ModelSpec, option: FormatOption) -> FormatNeeds:
+    """What it takes to make the file oneself; the maker's own format needs only its own room.
+
+    Disk: the 16-bit source and the result. RAM: for GGUF what llama-quantize holds of the largest
+    tensor; its source is mapped, not loaded.
+    """
+    if option.native:
+        return FormatNeeds(option.file_bytes, 0, False, False)
+    engine = option.planned.run.engine
+    source = weigh(spec, "BF16", engine).language
+    layout = LAYOUTS.get(option.name)
+    if layout is None:
+        ram = _quantize_ram(spec)
+        required = decode_tag(option.name).calibration == "imatrix, required"
+        imatrix = required or (option.loss is not None and option.loss.imatrix)
+        reason = "" if ram is not None else "the tensors of this model are not listed"
+        return FormatNeeds(source + option.file_bytes, ram, imatrix, False, reason)
+    reason = "the peak of the tools for this format was not measured"
+    if layout.ecosystem == "bitsandbytes":
+        return FormatNeeds(source, None, False, True, reason)
+    calibrated = layout.calibration is Calibration.REQUIRED or option.name == "NVFP4"
+    gpu = True if calibrated or layout.container == "mlx" else None
+    return FormatNeeds(source + option.file_bytes, None, calibrated, gpu, reason)
+
+
+def _quantize_ram(spec: ModelSpec) -> int | None:
+    tensors = model_tensors(spec)
+    if tensors is None:
+        return None
+    return _QUANTIZE_BUFFERS * max(tensor.elements for _, tensor in tensors.named())
+
+
+def mixture_counts(spec: ModelSpec, option: FormatOption) -> dict[str, int] | None:
+    """Tensors of this model per GGUF type; None outside GGUF, for mixes that a publisher chose by
+    hand, and where the tensors of the model are not known."""
+    if option.planned.run.engine not in GGUF_ENGINES:
+        return None
+    tensors = model_tensors(spec)
+    kind = resolve_format(option.name, spec.native, option.planned.run.engine)
+    if tensors is None or kind.file_type is None or kind.by_publisher:
+        return None
+    plan = plan_mixture(
+        TensorTable(tensor for _, tensor in tensors.named()),
+        tensors.facts,
+        kind.file_type.name,
+        imatrix=kind.imatrix,
+        output_type=kind.ends_type,
+        embedding_type=kind.ends_type,
+    )
+    return plan.counts

@@ -1,0 +1,126 @@
+"""What gives when no format of a model fits a machine, each way with the plan it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from whichweights.planning.memory_types import MemoryPlan
+from whichweights.planning.quantize import FormatOption, FormatPlans, Quality, rank
+from whichweights.planning.running import PlannedRun, RunRequest, choose_run, plan_run
+from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.deployment import Engine, KvCacheType
+from whichweights_schemas.models import ModelSpec
+
+__all__ = ["WayOut", "fitting_sibling", "ways_out"]
+
+_SHORTEST_CONTEXT: Final = 512
+_SMALLER_CACHE: Final[dict[Engine, KvCacheType]] = {
+    "llama.cpp": "q8_0",
+    "ollama": "q8_0",
+    "vllm": "fp8",
+    "sglang": "fp8",
+}
+_PLENTY_BYTES: Final = 1 << 50
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """A change in words, and the plan it leads to. `host_bytes`: system memory it needs, where
+    that is more than what is known to be there."""
+
+    change: str
+    plan: MemoryPlan
+    host_bytes: int | None = None
+
+
+def ways_out(
+    spec: ModelSpec, request: RunRequest, plans: FormatPlans, quality: Quality
+) -> tuple[WayOut, ...]:
+    """The smallest format and what it takes, a shorter context, a smaller cache, offload.
+
+    Only changes that lead to a plan that runs, but for the first. Empty when nothing was planned.
+    """
+    if plans.ranked or not plans.options:
+        return ()
+    smallest = min(plans.options, key=lambda option: option.plan.total)
+    return tuple(_ways(spec, request, plans, quality, smallest))
+
+
+def _ways(
+    spec: ModelSpec,
+    request: RunRequest,
+    plans: FormatPlans,
+    quality: Quality,
+    smallest: FormatOption,
+) -> Iterator[WayOut]:
+    run = smallest.planned.run
+    if smallest.plan.verdict == "does_not_fit":
+        yield WayOut(f"{run.quantization} is the smallest planned", smallest.plan)
+    context = _longest_context(smallest.planned)
+    if context is not None:
+        changed = plan_run(spec, replace(request, context_tokens=context), run)
+        yield WayOut(f"context_tokens={context} with {run.quantization}", changed.plan)
+    cache = _SMALLER_CACHE.get(run.engine)
+    if cache is not None and request.kv_cache_type is None:
+        changed = plan_run(spec, replace(request, kv_cache_type=cache), run)
+        if _runs(changed.plan):
+            yield WayOut(f"KV cache in {cache} with {run.quantization}", changed.plan)
+    offloaded = _offload(spec, request, plans, quality)
+    if offloaded is not None:
+        yield offloaded
+
+
+def _runs(plan: MemoryPlan) -> bool:
+    return plan.verdict in ("fits", "tight")
+
+
+def _longest_context(planned: PlannedRun) -> int | None:
+    """The longest context at which this run fits; None when not even a short one does."""
+    low, high = _SHORTEST_CONTEXT, planned.deployment.context_tokens
+    if high <= low or planned.planner.place(context_tokens=low).verdict != "fits":
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if planned.planner.place(context_tokens=middle).verdict == "fits":
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _offload(
+    spec: ModelSpec, request: RunRequest, plans: FormatPlans, quality: Quality
+) -> WayOut | None:
+    """The best format that runs with a part in system memory, with as much of that as it takes."""
+    there = [option for option in plans.options if option.plan.verdict == "fits_with_offload"]
+    if there:
+        plan = rank(there, quality)[0]
+        return WayOut(_offload_words(plan.name, plan.plan), plan.plan)
+    could = [option for option in plans.options if option.planned.run.engine == "llama.cpp"]
+    if not could or not any(device.kind == "gpu" for device in request.accelerators):
+        return None
+    plenty = Accelerator(
+        name="system memory", kind="cpu", total_bytes=_PLENTY_BYTES, free_bytes=_PLENTY_BYTES
+    )
+    run = rank(could, quality)[0].planned.run
+    changed = plan_run(spec, replace(request, memory=plenty), run).plan
+    if changed.verdict != "fits_with_offload":
+        return None
+    host = sum(device.needed_high_bytes for device in changed.devices if device.kind == "cpu")
+    return WayOut(_offload_words(run.quantization, changed), changed, host)
+
+
+def _offload_words(name: str, plan: MemoryPlan) -> str:
+    if plan.expert_layers_on_host:
+        return f"{name} with the experts of {plan.expert_layers_on_host} layers in system memory"
+    if plan.layers and plan.layers_on_devices:
+        return f"{name} with {plan.layers_on_devices} of {plan.layers} layers on the device"
+    return f"{name} with the weights in system memory"
+
+
+def fitting_sibling(spec: ModelSpec, request: RunRequest) -> PlannedRun | None:
+    """The run `auto` chooses for another model of the family; None when that does not fit."""
+    chosen = choose_run(spec, request).chosen
+    return chosen if _runs(chosen.plan) else None

@@ -1,0 +1,343 @@
+"""quantize_plan: what a tag means, and which format of a model for this memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from whichweights.answering import GIB, EvidenceLog, gib, gib_or_none
+from whichweights.planning.formats import DecodedTag, Status, canonical_format, decode_tag
+from whichweights.planning.quantize import (
+    NOT_CONSIDERED,
+    FormatNeeds,
+    FormatOption,
+    FormatPlans,
+    mixture_counts,
+    needs_of,
+    plan_formats,
+    serving_engine,
+)
+from whichweights.planning.quantize_ways_out import fitting_sibling, ways_out
+from whichweights.planning.running import RunRequest, default_context
+from whichweights.planning.speed import estimate_speed
+from whichweights.registry import ProviderSession
+from whichweights.resolve.accelerators import Machine, resolve_machine
+from whichweights.resolve.models import ResolvedModel, resolve_model
+from whichweights.tools._quantize_text import left_out_rows, quantize_text, way_out_words
+from whichweights.tools._spec import ToolSpec
+from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.errors import InvalidArgument
+from whichweights_schemas.models import ModelRef, ModelSpec
+from whichweights_schemas.providers import ModelProvider
+from whichweights_schemas.requests import ModelQuestion
+from whichweights_schemas.tools.quantize_plan import (
+    FormatPlan,
+    PlanNeeds,
+    QualityLoss,
+    QuantizePlanArguments,
+    QuantizePlanResult,
+    QuantizeSettings,
+    TagMeaning,
+)
+
+_SIBLINGS_TRIED = 6
+_RELATIVES_ASKED = 40
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Everything resolved: the model, the machine, and the one format that was asked for."""
+
+    arguments: QuantizePlanArguments
+    resolved: ResolvedModel
+    machine: Machine
+    request: RunRequest
+    only: str | None
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.resolved.spec
+
+
+async def run(arguments: QuantizePlanArguments, session: ProviderSession) -> QuantizePlanResult:
+    """Explain the tag, plan the model, or both. Raises InvalidArgument, UnknownQuantization, and
+    the errors of resolving."""
+    record = EvidenceLog()
+    decoded = decode_tag(arguments.tag) if arguments.tag is not None else None
+    meaning = _meaning(decoded, record) if decoded is not None else None
+    if arguments.model is None:
+        if meaning is None:
+            raise InvalidArgument(
+                "model or tag is required",
+                field="model",
+                hint='give model="llama 3.1 8b" for plans, tag="Q4_K_M" for what a tag means',
+            )
+        return QuantizePlanResult(
+            tag_meaning=meaning,
+            warnings=record.warnings,
+            evidence=record.evidence,
+            unknown=record.unknowns,
+        )
+    question = await _resolve(arguments, arguments.model, decoded, session, record)
+    plans = plan_formats(question.spec, question.request, arguments.quality, only=question.only)
+    _record(question, plans, record)
+    nothing = await _if_nothing_fits(question, plans, session)
+    return _answer(question, plans, meaning, nothing, record)
+
+
+async def _resolve(
+    arguments: QuantizePlanArguments,
+    model: str,
+    decoded: DecodedTag | None,
+    session: ProviderSession,
+    record: EvidenceLog,
+) -> _Question:
+    resolved = await resolve_model(session, model)
+    if arguments.target_gib is not None:
+        machine = Machine(accelerators=[_target(arguments.target_gib)])
+        if arguments.accelerators != ("live",):
+            record.warn("target_gib replaces accelerators: those were not looked at")
+    else:
+        machine = await resolve_machine(session, arguments.accelerators)
+    request = RunRequest(
+        accelerators=tuple(machine.accelerators),
+        memory=machine.memory,
+        engine=None if arguments.engine == "auto" else arguments.engine,
+        context_tokens=arguments.context_tokens,
+        concurrent_sequences=arguments.concurrent_sequences,
+    )
+    return _Question(arguments, resolved, machine, request, _only(decoded, record))
+
+
+def _target(size_gib: float) -> Accelerator:
+    size = int(size_gib * GIB)
+    return Accelerator(
+        name=f"{size_gib:g} GiB target",
+        total_bytes=size,
+        free_bytes=size,
+        total_basis="assumed",
+        total_note="as given",
+    )
+
+
+def _only(decoded: DecodedTag | None, record: EvidenceLog) -> str | None:
+    if decoded is None:
+        return None
+    if decoded.removed and decoded.replacement is not None:
+        record.warn(f"{decoded.canonical} no longer loads: planned as {decoded.replacement}")
+        return decoded.replacement
+    return canonical_format(decoded.text, field="tag")
+
+
+def _meaning(decoded: DecodedTag, record: EvidenceLog) -> TagMeaning:
+    record.add("tag_meaning", decoded.basis, decoded.source, date=decoded.date)
+    if decoded.bits_per_weight is None:
+        record.unknown("tag_meaning.bits_per_weight", decoded.bits_note)
+    notes = [] if decoded.bits_per_weight is None else [f"bits: {decoded.bits_note}"]
+    if decoded.calibration != "none":
+        notes.append(f"calibration: {decoded.calibration}")
+    return TagMeaning(
+        tag=decoded.text,
+        format=decoded.canonical,
+        container=decoded.container,
+        meaning=decoded.meaning,
+        lineage=decoded.family.value,
+        nominal_bits=decoded.nominal_bits,
+        bits_per_weight=decoded.bits_per_weight,
+        bits_per_weight_model=decoded.bits_model,
+        block_layout=decoded.block_layout,
+        tensors=decoded.tensor_types,
+        notes=(*notes, *decoded.notes),
+    )
+
+
+def _record(question: _Question, plans: FormatPlans, record: EvidenceLog) -> None:
+    """Inputs, and what this version leaves out."""
+    spec, machine = question.spec, question.machine
+    record.warn(*question.resolved.notes, *machine.notes)
+    for entry in spec.evidence[:2]:
+        record.add("model", entry.basis, entry.source, date=entry.date)
+    for device in machine.accelerators[:2]:
+        for entry in device.evidence[:1]:
+            record.add("settings.accelerators", entry.basis, entry.source, date=entry.date)
+    for gap in machine.unknown:
+        record.unknown(gap.field, gap.reason)
+    if spec.native is None:
+        record.unknown("settings.native_format", "not known: 16 bits were assumed")
+    if question.only is None:
+        record.unknown("plans", NOT_CONSIDERED)
+    if plans.ranked:
+        _record_plans(question, plans, record)
+
+
+def _record_plans(question: _Question, plans: FormatPlans, record: EvidenceLog) -> None:
+    shown = plans.ranked[: question.arguments.limit]
+    for option in shown:
+        weights = option.planned.planner.weights
+        record.add("plans.file_gib", weights.basis, weights.source)
+        record.add("plans.bits_per_weight", weights.basis, weights.source)
+        if option.loss is not None:
+            record.add("plans.quality_loss", "published", option.loss.source, date=option.loss.date)
+        if option.support in (Status.UNKNOWN, Status.PARTIAL):
+            record.warn(f"{option.name} with {option.planned.run.engine}: {option.support_reason}")
+    record.add(
+        "plans.total_gib", "fitted", "weights + KV cache + buffers and runtime of the engine"
+    )
+    record.warn(*shown[0].plan.warnings)
+    record.unknown("plans.ready_made", "no repository was searched for finished files")
+    record.unknown("plans.commands, plans.verify", "not given by this version")
+    serving = serving_engine(question.spec, question.request.accelerators)
+    engines = {option.planned.run.engine for option in shown}
+    if question.request.engine is None and serving is not None and serving not in engines:
+        record.warn(f"to serve many users, engine={serving} ranks the formats it runs")
+
+
+def _answer(
+    question: _Question,
+    plans: FormatPlans,
+    meaning: TagMeaning | None,
+    nothing: tuple[str, ...],
+    record: EvidenceLog,
+) -> QuantizePlanResult:
+    spec, arguments = question.spec, question.arguments
+    shown = plans.ranked[: arguments.limit]
+    rows = tuple(_plan(spec, rank, option, record) for rank, option in enumerate(shown, start=1))
+    one = plans.options[0] if question.only is not None and plans.options else None
+    return QuantizePlanResult(
+        model=spec.id,
+        settings=QuantizeSettings(
+            accelerators=question.machine.names,
+            context_tokens=default_context(spec, arguments.context_tokens),
+            concurrent_sequences=arguments.concurrent_sequences,
+            quality=arguments.quality,
+            native_format=spec.native.format if spec.native else None,
+        ),
+        tag_meaning=meaning,
+        plans=rows,
+        formats_that_fit=tuple(
+            option.name for option in plans.ranked if option.plan.verdict != "unknown"
+        ),
+        excluded=left_out_rows(plans.left_out),
+        tensor_types=mixture_counts(spec, one) if one is not None else None,
+        if_nothing_fits=nothing,
+        warnings=record.warnings,
+        evidence=record.evidence,
+        unknown=record.unknowns,
+    )
+
+
+def _plan(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceLog) -> FormatPlan:
+    plan, bits = option.plan, option.bits_per_weight
+    speed = estimate_speed(option.planned.planner, plan)
+    if speed.decode is None:
+        reason = next(iter(speed.reasons), ("", "not estimated"))[1]
+        record.unknown("plans.decode_tokens_per_second", reason)
+    elif speed.basis is not None:
+        record.add("plans.decode_tokens_per_second", speed.basis, speed.source)
+    needs = needs_of(spec, option)
+    if needs.reason:
+        record.unknown("plans.needs.ram_gib", needs.reason)
+    elif not option.native:
+        record.add("plans.needs", "computed", "16-bit source + file; llama-quantize's two buffers")
+    loss = option.loss
+    return FormatPlan(
+        rank=rank,
+        format=option.name,
+        engine=option.planned.run.engine,
+        bits_per_weight=None if bits is None else round(bits, 2),
+        file_gib=gib(option.file_bytes),
+        total_gib=gib(plan.total),
+        headroom_gib=gib_or_none(option.headroom_bytes),
+        verdict=plan.verdict,
+        quality_loss=None
+        if loss is None
+        else QualityLoss(
+            metric=loss.metric, value=round(loss.value, 4), model=loss.model, source=loss.source
+        ),
+        quality_note=_quality_note(option),
+        decode_tokens_per_second=None if speed.decode is None else round(speed.decode.value, 1),
+        needs=_needs(needs),
+    )
+
+
+def _quality_note(option: FormatOption) -> str | None:
+    if option.native:
+        return "the maker's own format: nothing is lost"
+    if option.loss is None:
+        return "no comparable measurement"
+    return "measured with an imatrix" if option.loss.imatrix else None
+
+
+def _needs(needs: FormatNeeds) -> PlanNeeds:
+    return PlanNeeds(
+        disk_gib=gib_or_none(needs.disk_bytes),
+        ram_gib=gib_or_none(needs.ram_bytes),
+        calibration=needs.calibration,
+        gpu=needs.gpu,
+    )
+
+
+async def _if_nothing_fits(
+    question: _Question, plans: FormatPlans, session: ProviderSession
+) -> tuple[str, ...]:
+    if plans.ranked:
+        return ()
+    quality = question.arguments.quality
+    ways = ways_out(question.spec, question.request, plans, quality)
+    lines = [way_out_words(way) for way in ways]
+    if question.only is not None:
+        lines.append("leave out tag: other formats of this model are then planned")
+    sibling = await _sibling(question, session)
+    if sibling is not None:
+        lines.append(sibling)
+    return tuple(lines)
+
+
+async def _sibling(question: _Question, session: ProviderSession) -> str | None:
+    """The largest smaller model of the family that fits, as `auto` would run it."""
+    ref = ModelRef(id=question.spec.id, provider=question.resolved.provider)
+    asked = ModelQuestion(ref=ref, limit=_RELATIVES_ASKED)
+    relatives = await session.one(ModelProvider, ref.provider, lambda p: p.relatives(asked))
+    size = question.spec.parameters.total or 0
+    smaller = {
+        relative.id: relative.parameters
+        for relative in relatives or ()
+        if relative.relation in ("same_family", "distilled")
+        and relative.parameters is not None
+        and relative.parameters < size
+    }
+    names = sorted(smaller, key=lambda name: smaller[name] or 0, reverse=True)
+    async for spec in _specs(names[:_SIBLINGS_TRIED], ref.provider, session):
+        planned = fitting_sibling(spec, question.request)
+        if planned is not None:
+            return (
+                f"smaller sibling {spec.id} as {planned.run.quantization}: "
+                f"{planned.plan.total / GIB:.1f} GiB, {planned.plan.verdict}"
+            )
+    return None
+
+
+async def _specs(
+    names: Sequence[str], provider: str, session: ProviderSession
+) -> AsyncIterator[ModelSpec]:
+    for name in names:
+        ref = ModelRef(id=name, provider=provider)
+        spec = await session.one(ModelProvider, provider, lambda p, ref=ref: p.spec(ref))
+        if spec is not None:
+            yield spec
+
+
+SPEC = ToolSpec(
+    name="quantize_plan",
+    title="Quantization plan",
+    description=(
+        "Which format of a model for this memory: bits per weight and file size of this very "
+        "model, whether it fits, published quality loss, what making it takes. Or what a tag or "
+        "file name means (Q4_K_M, UD-Q4_K_XL, AWQ-4bit). quality: best = least loss that fits, "
+        "balanced = smallest with loss <= 0.05, smallest."
+    ),
+    arguments=QuantizePlanArguments,
+    result=QuantizePlanResult,
+    run=run,
+    text=quantize_text,
+)
