@@ -28,14 +28,21 @@ ProviderKind = Literal[
 """One kind an entry-point group `whichweights.<kind>`."""
 
 
+def _is_none(value: object) -> bool:
+    """An optional member that says nothing is left out of an answer: it costs tokens."""
+    return value is None
+
+
 class Evidence(Shape):
     """The source of one or several fields of an answer."""
 
     fields: tuple[str, ...] = Field(description="Fields of the answer this source stands behind")
     basis: Basis
     source: str = Field(description="Who says so: a table, a document, a driver, a formula")
-    date: str | None = Field(default=None, description="ISO date or month of the source")
-    note: str | None = None
+    date: str | None = Field(
+        default=None, description="ISO date or month of the source", exclude_if=_is_none
+    )
+    note: str | None = Field(default=None, exclude_if=_is_none)
 
 
 class Unknown(Shape):
@@ -51,7 +58,7 @@ class ProviderReport(Shape):
     name: str
     kind: ProviderKind
     status: ProviderStatus
-    detail: str | None = None
+    detail: str | None = Field(default=None, exclude_if=_is_none)
 
 
 class Band(Shape):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from whichweights.cli._app import app
 from whichweights.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -110,8 +111,9 @@ def wrapped(output: str) -> str:
 def session_of(text: str) -> Iterator[tuple[str, str]]:
     """(command, what it printed) of a session; a line that ends in a backslash goes on."""
     for piece in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        command, printed = re.fullmatch(r"((?:.*\\\n)*.*\n)(.*)", piece, re.DOTALL).groups()  # type: ignore[union-attr]
-        yield command, printed
+        end = re.search(r"(?<!\\)\n", piece)
+        assert end, f"a command ends with a line break: {piece!r}"
+        yield piece[: end.end()], piece[end.end() :]
 
 
 def test_documents_are_found_and_every_block_says_what_it_is():
@@ -164,11 +166,12 @@ def test_a_toml_block_is_a_configuration_or_the_metadata_of_a_package(block: Blo
 
 
 @of("sh")
-def test_a_shell_block_names_only_commands_that_exist(block: Block):
-    lines = block.text.replace("\\\n", " ").splitlines()
-    commands = re.findall(r"whichweights (?!call|serve)([a-z]\S*)", "\n".join(lines))
-    assert set(commands) <= {"tools", "providers", "schemas", "version"}
-    for path in re.findall(r"(?<![\w.])(?:scripts|tests|\.ci)/[\w/.]+", block.text):
-        assert (ROOT / path).exists(), path
-    for line in lines:
-        assert shlex.split(line, comments=True) is not None
+def test_a_shell_block_names_only_files_and_commands_that_exist(block: Block):
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        for path in words:
+            if re.match(r"(scripts|tests|examples|benchmarks|\.ci)/", path):
+                assert (ROOT / path).exists(), path
+        for program, argument in zip(words, words[1:], strict=False):
+            if program.endswith("/whichweights") and not argument.startswith("-"):
+                assert argument in {command.name for command in app.registered_commands}

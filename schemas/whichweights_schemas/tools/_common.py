@@ -11,7 +11,9 @@ from whichweights_schemas.evidence import Evidence, ProviderReport, Unknown
 class ToolArguments(BaseModel):
     """Arguments of a tool after validation: canonical forms only, unknown names refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
 
 class ToolResult(Shape):

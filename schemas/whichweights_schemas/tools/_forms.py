@@ -1,14 +1,15 @@
 """The lossless forms an argument may take, and how each becomes canonical.
 
 Accepted: a scalar where a list is expected, a list given as a JSON string, "8192" and 8192.0 for
-8192, "32k" for 32,768 and "1m" for 1,048,576, any case of a named choice. Everything lossy is
-refused with a sentence that a caller can act on.
+8192, "32k" for 32,768 and "1m" for 1,048,576, any case of a named choice. Everything lossy
+("1,5", which is 1.5 to half of the world) is refused with a sentence that a caller can act on.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, cast
 
@@ -18,7 +19,8 @@ from pydantic_core import PydanticCustomError
 MAX_TOKENS = 100_000_000
 MAX_NAME_CHARACTERS = 300
 
-_COUNT = re.compile(r"(\d[\d,_]*)(?:\s*([km])i?)?", re.IGNORECASE)
+_LONGEST_COUNT = 40
+_COUNT = re.compile(r"(\d+|\d{1,3}(?:[,_]\d{3})+)(?:\s*([km])i?)?", re.IGNORECASE)
 _FACTOR = {"k": 1024, "m": 1024 * 1024}
 
 
@@ -38,11 +40,19 @@ def whole_number(value: object) -> object:
             raise _refuse(f"expects a whole number, not {value!r}")
         return int(value)
     if isinstance(value, str):
-        match = _COUNT.fullmatch(value.strip()[:40])
+        text = value.strip()
+        match = _COUNT.fullmatch(text) if len(text) <= _LONGEST_COUNT else None
         if match is None:
             raise _refuse('expects a whole number such as 8192 or "32k"')
         digits, unit = match.groups()
         return int(digits.replace(",", "").replace("_", "")) * _FACTOR.get((unit or "").lower(), 1)
+    return value
+
+
+def number(value: object) -> object:
+    """A number as it is; pydantic would take true for 1. Raises PydanticCustomError."""
+    if isinstance(value, bool):
+        raise _refuse("expects a number, not a boolean")
     return value
 
 
@@ -53,12 +63,12 @@ def as_list(value: object) -> object:
         if text.startswith("[") and text.endswith("]"):
             try:
                 return json.loads(text)
-            except ValueError as error:
-                raise _refuse("looks like a JSON list and is none") from error
+            except (ValueError, RecursionError):
+                raise _refuse("looks like a JSON list and is none") from None
         return [value]
     if isinstance(value, Mapping) or not isinstance(value, Sequence):
-        return [value]
-    return cast("object", value)
+        return [cast("object", value)]
+    return cast("Sequence[object]", value)
 
 
 def as_mapping(value: object) -> object:
@@ -66,8 +76,8 @@ def as_mapping(value: object) -> object:
     if isinstance(value, str) and value.strip().startswith("{"):
         try:
             return json.loads(value)
-        except ValueError as error:
-            raise _refuse("looks like a JSON object and is none") from error
+        except (ValueError, RecursionError):
+            raise _refuse("looks like a JSON object and is none") from None
     return value
 
 
@@ -92,7 +102,7 @@ def clean_name(value: object) -> object:
         raise _refuse("must not be empty")
     if len(name) > MAX_NAME_CHARACTERS:
         raise _refuse(f"is longer than {MAX_NAME_CHARACTERS} characters")
-    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in name):
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise _refuse("holds control characters or lone surrogates")
     return name
 
@@ -106,3 +116,5 @@ DailyTokens = Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=10**1
 Sequences = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=100_000)]
 Limit = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=20)]
 Count = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=1_000_000)]
+Share = Annotated[float, BeforeValidator(number), Field(gt=0, le=1)]
+Number = Annotated[float, BeforeValidator(number)]

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from whichweights_schemas._base import Shape
 from whichweights_schemas.tools._common import ToolArguments, ToolResult
-from whichweights_schemas.tools._forms import DailyTokens, Name, NamesOrNone, as_list
+from whichweights_schemas.tools._forms import DailyTokens, Name, NamesOrNone, Number, Share, as_list
 
 
 class CompareCostArguments(ToolArguments):
@@ -20,9 +20,9 @@ class CompareCostArguments(ToolArguments):
     input_tokens_per_day: DailyTokens = 100_000
     output_tokens_per_day: DailyTokens = 20_000
     accelerators: NamesOrNone = ()
-    gpu_usd_per_hour: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
-    hardware_usd: Annotated[float, Field(ge=0, le=1_000_000_000)] | None = None
-    utilization: Annotated[float, Field(gt=0, le=1)] = 0.5
+    gpu_usd_per_hour: Annotated[Number, Field(ge=0, le=1_000_000)] | None = None
+    hardware_usd: Annotated[Number, Field(ge=0, le=1_000_000_000)] | None = None
+    utilization: Share = 0.5
 
 
 class CostRow(Shape):

@@ -10,7 +10,7 @@ from whichweights_schemas._base import Shape
 from whichweights_schemas.api_models import ApiModel
 from whichweights_schemas.models import ModelFile, ModelRelative
 from whichweights_schemas.tools._common import ToolArguments, ToolResult
-from whichweights_schemas.tools._forms import Name, as_list
+from whichweights_schemas.tools._forms import Name, as_list, choice
 
 Section = Literal[
     "architecture", "parameters", "cache", "context", "license", "skills", "files", "relatives"
@@ -21,9 +21,11 @@ class DescribeModelArguments(ToolArguments):
     """What is this model?"""
 
     model: Name = Field(description="Hub repo id, catalogue alias, or a hosted model's id")
-    fields: Annotated[tuple[Section, ...], BeforeValidator(as_list), Field(max_length=8)] = Field(
-        default=(), description="Only these sections; default all"
-    )
+    fields: Annotated[
+        tuple[Annotated[Section, BeforeValidator(choice(licence="license"))], ...],
+        BeforeValidator(as_list),
+        Field(max_length=8),
+    ] = Field(default=(), description="Only these sections; default all")
 
 
 class ArchitectureAnswer(Shape):

@@ -22,9 +22,11 @@ from whichweights_schemas.tools._forms import (
     Name,
     Names,
     Sequences,
+    Share,
     Tokens,
     as_mapping,
     choice,
+    whole_number,
 )
 
 Verdict = Literal["fits", "tight", "fits_with_offload", "does_not_fit", "unknown"]
@@ -42,23 +44,25 @@ _KV_SPELLINGS = choice(
     fp16="f16", float16="f16", bfloat16="bf16", fp8e4m3="fp8", fp8e5m2="fp8", q8="q8_0", q4="q4_0"
 )
 
-EngineChoice = Annotated[Literal["auto"] | Engine, BeforeValidator(_ENGINE_SPELLINGS)]
+EngineChoice = Annotated[Literal["auto", Engine], BeforeValidator(_ENGINE_SPELLINGS)]
 WorkloadChoice = Annotated[Workload, BeforeValidator(_WORKLOAD_SPELLINGS)]
-KvCacheChoice = Annotated[Literal["auto"] | KvCacheType, BeforeValidator(_KV_SPELLINGS)]
+KvCacheChoice = Annotated[Literal["auto", KvCacheType], BeforeValidator(_KV_SPELLINGS)]
 
 
 class VramOptions(EngineOptions, TrainingOptions):
     """Every switch that moves the figure; one left out has the default of its engine or recipe."""
 
+    engine_version: Name | None = None
     prompt_tokens: Tokens | None = None
     ubatch_tokens: Count | None = None
     max_batched_tokens: Tokens | None = None
     max_num_seqs: Sequences | None = None
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
-    mem_fraction_static: Annotated[float, Field(gt=0, le=1)] | None = None
+    gpu_memory_utilization: Share | None = None
+    mem_fraction_static: Share | None = None
     tensor_parallel: Annotated[Count, Field(le=1024)] | None = None
     pipeline_parallel: Annotated[Count, Field(le=1024)] | None = None
-    gpu_layers: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    cpu_offload: Annotated[CpuOffload, BeforeValidator(choice())] | None = None
+    gpu_layers: Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=10_000)] | None = None
     lora_rank: Annotated[Count, Field(le=65_536)] | None = None
     sequence_length: Tokens | None = None
     micro_batch: Annotated[Count, Field(le=100_000)] | None = None

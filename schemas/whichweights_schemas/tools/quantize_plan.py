@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from whichweights_schemas._base import Shape
 from whichweights_schemas.tools._common import ToolArguments, ToolResult
-from whichweights_schemas.tools._forms import Limit, Name, Names, Sequences, Tokens, choice
+from whichweights_schemas.tools._forms import Limit, Name, Names, Number, Sequences, Tokens, choice
 from whichweights_schemas.tools.estimate_vram import EngineChoice, Verdict
 
 Quality = Annotated[Literal["best", "balanced", "smallest"], BeforeValidator(choice())]
@@ -22,7 +22,7 @@ class QuantizePlanArguments(ToolArguments):
         default=None, description="Q4_K_M, UD-Q4_K_XL, AWQ-4bit, or a file name"
     )
     accelerators: Names = ("live",)
-    target_gib: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+    target_gib: Annotated[Number, Field(gt=0, le=1_000_000)] | None = Field(
         default=None, description="Memory to stay within, instead of accelerators"
     )
     context_tokens: Tokens | None = None
@@ -62,7 +62,7 @@ class FormatPlan(Shape):
     """One format that fits, with what it takes and loses.
 
     `bits_per_weight` holds for this model. `file_gib` is the weights with the embeddings, without
-    header, vision tower and draft layers.
+    header, vision tower and draft layers. `total_gib` lies between `low_gib` and `high_gib`.
     """
 
     rank: int
@@ -71,6 +71,8 @@ class FormatPlan(Shape):
     bits_per_weight: float | None
     file_gib: float
     total_gib: float
+    low_gib: float
+    high_gib: float
     headroom_gib: float | None
     verdict: Verdict
     quality_loss: QualityLoss | None
@@ -109,6 +111,7 @@ class QuantizeSettings(Shape):
     """What the plans hold for, defaults included."""
 
     accelerators: tuple[str, ...]
+    system_memory_gib: float | None
     context_tokens: int
     concurrent_sequences: int
     quality: Quality
@@ -118,14 +121,14 @@ class QuantizeSettings(Shape):
 class QuantizePlanResult(ToolResult):
     """The answer of quantize_plan: `tag_meaning` for a tag, `plans` for a model.
 
-    `formats_that_fit` names all that fit, in rank order; `plans` details the first `limit`.
+    `also_fit` names those ranked behind the first `limit`, which `plans` details.
     """
 
     model: str | None = None
     settings: QuantizeSettings | None = None
     tag_meaning: TagMeaning | None = None
     plans: tuple[FormatPlan, ...] = ()
-    formats_that_fit: tuple[str, ...] = ()
+    also_fit: tuple[str, ...] = ()
     excluded: tuple[ExcludedFormat, ...] = ()
     tensor_types: dict[str, int] | None = None
     if_nothing_fits: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from whichweights_schemas.tools._forms import (
     Limit,
     Names,
     NamesOrNone,
+    Number,
     Tokens,
     as_list,
     choice,
@@ -44,7 +45,7 @@ class RecommendModelArguments(ToolArguments):
     deployment: Annotated[Literal["local", "api", "either"], BeforeValidator(choice())] = "local"
     license: Annotated[Literal["any", "commercial", "open"], BeforeValidator(choice())] = "any"
     requires: Annotated[tuple[Requirement, ...], BeforeValidator(as_list), Field(max_length=3)] = ()
-    min_tokens_per_second: Annotated[float, Field(ge=0, le=100_000)] = 0
+    min_tokens_per_second: Annotated[Number, Field(ge=0, le=100_000)] = 0
     input_tokens_per_day: DailyTokens = 0
     output_tokens_per_day: DailyTokens = 0
     candidates: NamesOrNone = Field(default=(), description="Only these models")
@@ -123,6 +124,7 @@ class ApiAlternative(Shape):
     output_usd_per_mtok: float | None
     usd_per_day: float | None
     price_date: str | None
+    quality: NamedScore | None = Field(default=None, description="null: nothing published is known")
     caveats: tuple[str, ...] = ()
 
 

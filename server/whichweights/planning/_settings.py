@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from whichweights.planning.engine_versions import LLAMA_CPP_FLASH_DEFAULT, VLLM_WIDE_WARM_UP, before
+from whichweights.planning.engine_versions import (
+    LLAMA_CPP_FLASH_DEFAULT,
+    VLLM_WIDE_WARM_UP,
+    before,
+    before_build,
+)
 from whichweights.planning.memory_types import Assumption, Settings
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Deployment, Engine
@@ -92,7 +97,8 @@ def _flash_attention(deployment: Deployment) -> bool | None:
     asked = deployment.options.flash_attention
     if asked is not None or deployment.engine not in OFFLOAD_ENGINES:
         return asked
-    return not before(deployment.options.engine_version, LLAMA_CPP_FLASH_DEFAULT)
+    version = deployment.options.engine_version
+    return not before_build(deployment.engine, version, LLAMA_CPP_FLASH_DEFAULT)
 
 
 def _ranks(deployment: Deployment) -> tuple[int, int]:

@@ -106,9 +106,7 @@ def line_of(skill: str) -> Line:
     return LINES.get(skill, LINES["chat"])
 
 
-def rate(
-    models: Sequence[ModelSpec], rows: Sequence[ModelScore], skill: str
-) -> dict[str, Ability]:
+def rate(models: Sequence[ModelSpec], rows: Sequence[ModelScore], skill: str) -> dict[str, Ability]:
     """Ability of every model by id. The order of models and rows does not matter."""
     line = line_of(skill)
     expected = {spec.id.lower(): line.expected(_features(spec)) for spec in models}
@@ -203,9 +201,7 @@ def _laid_on_line(table: _Table, expected: Mapping[str, float]) -> dict[str, flo
     centre, spread = fmean(expectations), pstdev(expectations)
     scale = spread / _spread_of_normal_scores(len(table))
     ordered = sorted(row.score for row in table.values())
-    return {
-        name: centre + scale * _normal_score(ordered, row.score) for name, row in table.items()
-    }
+    return {name: centre + scale * _normal_score(ordered, row.score) for name, row in table.items()}
 
 
 def _normal_score(ordered: Sequence[float], score: float) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from whichweights_schemas.deployment import Engine
+
 __all__ = [
     "LLAMA_CPP_FEW_OUTPUTS",
     "LLAMA_CPP_FLASH_DEFAULT",
@@ -20,6 +22,7 @@ __all__ = [
     "VLLM_WIDE_WARM_UP",
     "Version",
     "before",
+    "before_build",
     "parse_version",
 ]
 
@@ -64,6 +67,20 @@ VLLM_LEAN_SAMPLER: Final[Version] = (0, 17)
 VLLM_MORE_NON_TORCH: Final[Version] = (0, 18)
 """Non-torch memory rises from 0.13 to 0.25 GiB at one GPU, 0.55 to 2.1 at several."""
 
+_OLLAMA_BUILDS: Final[tuple[tuple[Version, int], ...]] = (
+    ((0, 3), 3400),
+    ((0, 5), 4300),
+    ((0, 6), 4880),
+    ((0, 9), 5550),
+    ((0, 11), 6100),
+    ((0, 12), 6500),
+    ((0, 13), 7000),
+)
+"""llama.cpp build of about the date of an ollama release (0.3 July 2024 to 0.13 November 2025);
+approximate, and nothing is assumed of later releases."""
+
+_LAST_PLACED_OLLAMA: Final[Version] = (0, 14)
+
 _DOTTED: Final = re.compile(r"\d{1,6}(?:\.\d{1,6})+")
 _NUMBER: Final = re.compile(r"\d{1,9}")
 
@@ -80,3 +97,17 @@ def before(text: str | None, bound: Version) -> bool:
     """True when a version is known and older than the bound. No version means a current one."""
     found = parse_version(text)
     return found is not None and found < bound
+
+
+def before_build(engine: Engine, text: str | None, bound: Version) -> bool:
+    """True when llama.cpp, or the one inside an ollama release, is known to be older.
+
+    An ollama release is placed by its date; one later than the table counts as current.
+    """
+    found = parse_version(text)
+    if found is None or engine != "ollama" or len(found) == 1:
+        return before(text, bound)
+    if found >= _LAST_PLACED_OLLAMA:
+        return False
+    build = max((build for release, build in _OLLAMA_BUILDS if release <= found), default=0)
+    return (build,) < bound

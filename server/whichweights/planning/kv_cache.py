@@ -11,6 +11,7 @@ from whichweights.planning.engine_versions import (
     LLAMA_CPP_WINDOWS,
     TRANSFORMERS_WINDOWS,
     before,
+    before_build,
 )
 from whichweights.planning.formats.kv_types import KvType, kv_type
 from whichweights.planning.memory_types import Settings
@@ -187,7 +188,11 @@ def _allocated_tokens(row: CacheRow, settings: Settings) -> int:
     match settings.engine:
         case "llama.cpp" | "ollama":
             cells = _up(context, _CELL_PADDING)
-            if row.cap is None or settings.full_window_cache or before(version, LLAMA_CPP_WINDOWS):
+            if (
+                row.cap is None
+                or settings.full_window_cache
+                or before_build(settings.engine, version, LLAMA_CPP_WINDOWS)
+            ):
                 return cells
             room = row.cap + (settings.ubatch_tokens or 0)
             return min(cells, _up(room, _CELL_PADDING))
@@ -204,10 +209,10 @@ def _engine_entry(row: CacheRow, kind: KvType, settings: Settings) -> int:
     size = _entry_bytes(row, kind)
     if not row.full_heads or settings.engine not in ("llama.cpp", "ollama"):
         return size
-    version = settings.engine_version
-    if before(version, LLAMA_CPP_MLA):
+    engine, version = settings.engine, settings.engine_version
+    if before_build(engine, version, LLAMA_CPP_MLA):
         return _row_bytes(row.full_heads, kind)
-    if before(version, LLAMA_CPP_MLA_KEYS_ONLY) or settings.flash_attention is False:
+    if before_build(engine, version, LLAMA_CPP_MLA_KEYS_ONLY) or settings.flash_attention is False:
         return size + _row_bytes(row.transposed, kind)
     return size
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from whichweights.planning._weight_formats import GGUF_ENGINES, resolve_format
@@ -41,8 +41,10 @@ __all__ = [
     "LeftOut",
     "Quality",
     "formats_to_consider",
+    "is_balanced",
     "mixture_counts",
     "needs_of",
+    "on_devices_alone",
     "plan_formats",
     "rank",
     "serving_engine",
@@ -65,15 +67,15 @@ LAYOUT_FORMATS: Final = ("FP8", "AWQ-Int4", "GPTQ-Int4", "NVFP4", "bnb-NF4")
 MLX_FORMATS: Final = ("MLX-8bit", "MLX-6bit", "MLX-4bit", "MLX-3bit")
 
 NOT_CONSIDERED: Final = (
-    "not considered: dynamic (UD-) and hand-made mixes, types that another one beats in size and "
-    "loss (Q4_0, Q3_K_S …), EXL2/EXL3, HQQ, torchao; give one as `tag` to plan it"
+    "not considered: UD- and other hand-made mixes, types beaten in size and loss (Q4_0, Q3_K_S …),"
+    " EXL, HQQ, torchao; give one as tag to plan it"
 )
 
 _QUANTIZE_BUFFERS: Final = 8
 """Bytes per element of the largest tensor: llama-quantize holds it as float32 and keeps a work
 buffer of 4 bytes an element (llama.cpp src/llama-quant.cpp, read 2026-11)."""
 
-Kind = Literal["unsupported", "larger", "does_not_fit", "fits_with_offload", "tight", "unknown"]
+Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +202,11 @@ def plan_formats(
         runs: tuple[Run, ...] = (_run(only, request.engine, devices),)
     else:
         runs = formats_to_consider(spec, request.engine, devices)
+    alone = on_devices_alone(request)
     left: list[LeftOut] = []
     options: list[FormatOption] = []
     for run in runs:
-        found = _considered(spec, request, run, any_size=only is not None)
+        found = _considered(spec, alone, run, any_size=only is not None)
         if isinstance(found, LeftOut):
             left.append(found)
         else:
@@ -212,18 +215,30 @@ def plan_formats(
     return FormatPlans(rank(ranked, quality), (*left, *unfit), tuple(options))
 
 
+def on_devices_alone(request: RunRequest) -> RunRequest:
+    """The request without the system memory beside its devices: a plan that leans on that is a
+    way out, not a fit. Without devices the system memory is all there is."""
+    kinds = {device.kind for device in request.accelerators}
+    return replace(request, memory=None) if kinds - {"cpu"} else request
+
+
 def _considered(
     spec: ModelSpec, request: RunRequest, run: Run, *, any_size: bool
 ) -> FormatOption | LeftOut:
     status, reason = run_support(run, request.accelerators)
     name, native = run.quantization, native_format(spec)
     if status is Status.NO:
-        return LeftOut(name, "unsupported", reason.replace(name, "this format"))
+        # The advice after the colon is what this plan is there to give.
+        words = reason.replace(name, "this format").partition(": ")[0]
+        return LeftOut(name, "unsupported", words)
     if name != native and not any_size:
         own = _run(native, request.engine, request.accelerators)
         size = weigh(spec, name, run.engine).language
         if size >= weigh(spec, native, own.engine).language:
             reason = f"would be larger than the maker's own {native}, and no better"
+            return LeftOut(name, "larger", reason)
+        if decode_tag(name).nominal_bits >= decode_tag(native).nominal_bits:
+            reason = f"has as many bits as the maker's own {native}: converting gains nothing"
             return LeftOut(name, "larger", reason)
     return FormatOption(
         planned=plan_run(spec, request, run),
@@ -238,8 +253,8 @@ def _considered(
 _RANKED: Final[tuple[Verdict, ...]] = ("fits", "tight", "unknown")
 _UNFIT: Final[dict[Verdict, tuple[Kind, str]]] = {
     "tight": ("tight", "tight: the upper end of its band is more than what is free"),
-    "fits_with_offload": ("fits_with_offload", "fits only with a part in system memory"),
-    "does_not_fit": ("does_not_fit", "does not fit"),
+    "fits_with_offload": ("does_not_fit", "does not fit on the devices alone"),
+    "does_not_fit": ("does_not_fit", "does not fit on the devices alone"),
     "unknown": ("unknown", "the free memory is not known"),
 }
 
@@ -277,13 +292,14 @@ def rank(options: Sequence[FormatOption], quality: Quality) -> tuple[FormatOptio
 
     if quality == "best":
         return tuple(sorted(options, key=by_loss))
-    within = [option for option in options if _is_balanced(option)]
-    beyond = [option for option in options if not _is_balanced(option)]
+    within = [option for option in options if is_balanced(option)]
+    beyond = [option for option in options if not is_balanced(option)]
     within.sort(key=lambda option: option.file_bytes)
     return (*within, *sorted(beyond, key=by_loss))
 
 
-def _is_balanced(option: FormatOption) -> bool:
+def is_balanced(option: FormatOption) -> bool:
+    """Whether an option loses no more than `balanced` accepts."""
     if option.native:
         return True
     if option.loss is not None:
@@ -314,6 +330,9 @@ def needs_of(spec: ModelSpec, option: FormatOption) -> FormatNeeds:
     if option.native:
         return FormatNeeds(option.file_bytes, 0, False, False)
     engine = option.planned.run.engine
+    if resolve_format(option.name, spec.native, engine).by_publisher:
+        reason = "a mix of its publisher, who gives no recipe: download it"
+        return FormatNeeds(None, None, None, None, reason)
     source = weigh(spec, "BF16", engine).language
     layout = LAYOUTS.get(option.name)
     if layout is None:

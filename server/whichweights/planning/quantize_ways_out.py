@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from whichweights.planning._settings import OFFLOAD_ENGINES
 from whichweights.planning.memory_types import MemoryPlan
-from whichweights.planning.quantize import FormatOption, FormatPlans, Quality, rank
+from whichweights.planning.quantize import (
+    FormatOption,
+    FormatPlans,
+    Quality,
+    is_balanced,
+    on_devices_alone,
+    rank,
+)
 from whichweights.planning.running import PlannedRun, RunRequest, choose_run, plan_run
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Engine, KvCacheType
@@ -40,12 +48,25 @@ def ways_out(
 ) -> tuple[WayOut, ...]:
     """The smallest format and what it takes, a shorter context, a smaller cache, offload.
 
-    Only changes that lead to a plan that runs, but for the first. Empty when nothing was planned.
+    Only changes that lead to a plan that runs, but for the first. Where something fits, the
+    offload alone, and only to reach the loss that `balanced` accepts. Empty when nothing was
+    planned.
     """
-    if plans.ranked or not plans.options:
+    if not plans.options:
         return ()
+    if plans.ranked:
+        return _to_balance(spec, request, plans, quality)
     smallest = min(plans.options, key=lambda option: option.plan.total)
     return tuple(_ways(spec, request, plans, quality, smallest))
+
+
+def _to_balance(
+    spec: ModelSpec, request: RunRequest, plans: FormatPlans, quality: Quality
+) -> tuple[WayOut, ...]:
+    if quality != "balanced" or is_balanced(plans.ranked[0]):
+        return ()
+    offloaded = _offload(spec, request, plans, quality)
+    return () if offloaded is None else (offloaded,)
 
 
 def _ways(
@@ -58,13 +79,14 @@ def _ways(
     run = smallest.planned.run
     if smallest.plan.verdict == "does_not_fit":
         yield WayOut(f"{run.quantization} is the smallest planned", smallest.plan)
+    alone = on_devices_alone(request)
     context = _longest_context(smallest.planned)
     if context is not None:
-        changed = plan_run(spec, replace(request, context_tokens=context), run)
+        changed = plan_run(spec, replace(alone, context_tokens=context), run)
         yield WayOut(f"context_tokens={context} with {run.quantization}", changed.plan)
     cache = _SMALLER_CACHE.get(run.engine)
     if cache is not None and request.kv_cache_type is None:
-        changed = plan_run(spec, replace(request, kv_cache_type=cache), run)
+        changed = plan_run(spec, replace(alone, kv_cache_type=cache), run)
         if _runs(changed.plan):
             yield WayOut(f"KV cache in {cache} with {run.quantization}", changed.plan)
     offloaded = _offload(spec, request, plans, quality)
@@ -93,23 +115,26 @@ def _longest_context(planned: PlannedRun) -> int | None:
 def _offload(
     spec: ModelSpec, request: RunRequest, plans: FormatPlans, quality: Quality
 ) -> WayOut | None:
-    """The best format that runs with a part in system memory, with as much of that as it takes."""
-    there = [option for option in plans.options if option.plan.verdict == "fits_with_offload"]
-    if there:
-        plan = rank(there, quality)[0]
-        return WayOut(_offload_words(plan.name, plan.plan), plan.plan)
-    could = [option for option in plans.options if option.planned.run.engine == "llama.cpp"]
+    """The best format, else the smallest, that runs with a part in system memory; where that is
+    unknown or too small, with as much of it as the best takes."""
+    could = [option for option in plans.options if option.planned.run.engine in OFFLOAD_ENGINES]
     if not could or not any(device.kind == "gpu" for device in request.accelerators):
         return None
+    runs = [option.planned.run for option in rank(could, quality)]
+    smallest = min(could, key=lambda option: option.plan.total).planned.run
+    if request.memory is not None:
+        for run in (runs[0], smallest):
+            plan = plan_run(spec, request, run).plan
+            if plan.verdict == "fits_with_offload":
+                return WayOut(_offload_words(run.quantization, plan), plan)
     plenty = Accelerator(
         name="system memory", kind="cpu", total_bytes=_PLENTY_BYTES, free_bytes=_PLENTY_BYTES
     )
-    run = rank(could, quality)[0].planned.run
-    changed = plan_run(spec, replace(request, memory=plenty), run).plan
-    if changed.verdict != "fits_with_offload":
+    plan = plan_run(spec, replace(request, memory=plenty), runs[0]).plan
+    if plan.verdict != "fits_with_offload":
         return None
-    host = sum(device.needed_high_bytes for device in changed.devices if device.kind == "cpu")
-    return WayOut(_offload_words(run.quantization, changed), changed, host)
+    host = sum(device.needed_high_bytes for device in plan.devices if device.kind == "cpu")
+    return WayOut(_offload_words(runs[0].quantization, plan), plan, host)
 
 
 def _offload_words(name: str, plan: MemoryPlan) -> str:
@@ -122,5 +147,5 @@ def _offload_words(name: str, plan: MemoryPlan) -> str:
 
 def fitting_sibling(spec: ModelSpec, request: RunRequest) -> PlannedRun | None:
     """The run `auto` chooses for another model of the family; None when that does not fit."""
-    chosen = choose_run(spec, request).chosen
+    chosen = choose_run(spec, on_devices_alone(request)).chosen
     return chosen if _runs(chosen.plan) else None

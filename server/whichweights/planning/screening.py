@@ -11,9 +11,10 @@ from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.recommend_model import Rejection, Requirement, Task
 
-__all__ = ["Rejections", "Wishes", "floor_bytes", "room_bytes", "why_not"]
+__all__ = ["TOO_LARGE", "Rejections", "Wishes", "floor_bytes", "room_bytes", "why_not"]
 
 EXAMPLES = 3
+TOO_LARGE = "too large at 4 bits a weight"
 # No format of the common ladders stores a weight in fewer bits (AWQ 4.16, Q4_K_M 4.8).
 SMALLEST_BITS = 4.0
 # GGUF mixtures and scales move a format's real size a little around its nominal bits.
@@ -77,7 +78,7 @@ def _reasons(spec: ModelSpec, wishes: Wishes) -> Iterator[str]:
     if least is None:
         yield "size unknown"
     elif wishes.room_bytes is not None and least > wishes.room_bytes:
-        yield "too large at 4 bits a weight"
+        yield TOO_LARGE
 
 
 def _license(spec: ModelSpec, wanted: str) -> Iterator[str]:

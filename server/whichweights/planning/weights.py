@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, cast
 
 from whichweights.planning._weight_formats import GGUF_ENGINES, WeightFormat, resolve_format
+from whichweights.planning._weight_plan import WeightPlan
 from whichweights.planning.formats._mixture_roles import dimensions, is_quantizable
-from whichweights.planning.formats.block_types import padded
+from whichweights.planning.formats.block_types import BLOCK_TYPES, padded
 from whichweights.planning.formats.layouts import WeightLayout
 from whichweights.planning.formats.mixture import Tensor, TensorTable, plan_mixture
 from whichweights.planning.gguf_tensors import ModelTensors, model_tensors
-from whichweights.planning.memory_types import Part
 from whichweights_schemas.deployment import Engine
 from whichweights_schemas.errors import UnsupportedArchitecture
-from whichweights_schemas.evidence import Basis
 from whichweights_schemas.models import ExpertsFeedForward, ModelSpec
 
-__all__ = ["WeightPlan", "language_parameters", "weigh"]
+__all__ = ["WeightPlan", "language_parameters", "weigh", "weights_at_least"]
 
 _UNKNOWN_LAYERS: Final = 32
 """Slices a model of unknown depth is cut into, so that it can be split over devices."""
@@ -44,82 +43,6 @@ _COMPUTED = "architecture x layout of the format, tensor by tensor"
 _MIXTURE = "llama.cpp mixture rule on the model's tensors (equal to llama-quantize's own tables)"
 
 
-@dataclass(frozen=True, slots=True)
-class WeightPlan:
-    """Weights of one model in one format, in whole bytes.
-
-    `layers` holds every layer with its experts, `experts` the routed experts among them.
-    `active_layers` is what one token reads of the layers. `embedding` is the token embedding
-    (which is also the head when `tied`), `head` the separate head, norms and all the rest.
-    `low`/`high` bound the language part as a whole. `embedding_on_host`: the engine reads the
-    embedding from system memory, so that it takes no room on the device.
-    """
-
-    format: str
-    layers: tuple[int, ...]
-    experts: tuple[int, ...]
-    active_layers: int
-    embedding: int
-    head: int
-    tied: bool
-    embedding_on_host: bool
-    vision: int
-    mtp: int
-    low: int
-    high: int
-    basis: Basis
-    source: str
-    layers_known: bool
-    notes: tuple[str, ...] = ()
-
-    @property
-    def language(self) -> int:
-        """Bytes of the language part: everything but vision tower and MTP layers."""
-        return self.embedding + self.head + sum(self.layers)
-
-    def parts(self, load_vision: bool, load_mtp: bool) -> tuple[Part, ...]:
-        """The weights as lines of the sum, with what the settings load."""
-        size = self.language
-        on_host = self.embedding if self.embedding_on_host else 0
-        body = size - on_host
-        slack_low, slack_high = size - self.low, self.high - size
-        found = [
-            Part(
-                "weights",
-                "weights",
-                body,
-                max(0, body - slack_low),
-                body + slack_high,
-                self.basis,
-                self.source,
-                "; ".join(self.notes) or None,
-            )
-        ]
-        if on_host:
-            found.append(
-                Part(
-                    "token embedding",
-                    "weights",
-                    on_host,
-                    on_host,
-                    on_host,
-                    self.basis,
-                    "llama.cpp keeps token_embd in system memory when there is a separate head",
-                    "in system memory, not on the device",
-                    host=True,
-                )
-            )
-        if load_vision and self.vision:
-            found.append(_sixteen_bit("vision tower", self.vision, "16-bit weights"))
-        if load_mtp and self.mtp:
-            found.append(_sixteen_bit("multi-token prediction", self.mtp, "draft layers"))
-        return tuple(found)
-
-
-def _sixteen_bit(name: str, size: int, note: str) -> Part:
-    return Part(name, "weights", size, size, size, "computed", "parameters x bytes", note)
-
-
 def language_parameters(spec: ModelSpec) -> int | None:
     """Weights of the language part: stated, else the total without vision tower and MTP layers."""
     counts = spec.parameters
@@ -142,6 +65,24 @@ def weigh(spec: ModelSpec, quantization: str, engine: Engine) -> WeightPlan:
     """
     kind = resolve_format(quantization, spec.native, engine)
     return _weigh(cast("Hashable", spec), kind, engine in GGUF_ENGINES)
+
+
+def weights_at_least(spec: ModelSpec, quantization: str, engine: Engine) -> int | None:
+    """A lower bound of the language weights in bytes, in a microsecond; None without a count.
+
+    For leaving out models that cannot fit before planning them: parameters x the bits of the
+    format's smallest common type, less 5 % (rules that go below it touch small tensors only).
+    """
+    count = language_parameters(spec)
+    if count is None:
+        return None
+    kind = resolve_format(quantization, spec.native, engine)
+    if kind.file_type is not None:
+        bits = BLOCK_TYPES[kind.file_type.default_type].bits_per_weight
+        bits *= 1 - (_PUBLISHER_BAND if kind.by_publisher else 0.0)
+    else:
+        bits = kind.layout.bits if kind.layout is not None else 8.0 * kind.float_bytes
+    return int(0.95 * count * bits / 8)
 
 
 # A spec is frozen, so it can be a key; type checkers do not see that pydantic gives it a hash.

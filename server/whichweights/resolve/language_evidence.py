@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from whichweights.planning.language_coverage import Coverage, cover
@@ -49,6 +50,11 @@ async def language_evidence(
     """The union of what the providers know; of claims and priors the first one."""
     question = LanguageQuestion(model=spec, language=tag, context_tokens=context_tokens)
     found = [e for _, e in await session.all(LanguageProvider, lambda p: p.evidence(question))]
+    return join_evidence(found)
+
+
+def join_evidence(found: Sequence[LanguageEvidence]) -> LanguageEvidence:
+    """The union of several answers; of claims and priors the first one."""
     if len(found) == 1:
         return found[0]
     return LanguageEvidence(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from whichweights.answering import GIB
 from whichweights.planning.quantize import LeftOut
 from whichweights.planning.quantize_ways_out import WayOut
+from whichweights_schemas.evidence import Unknown
 from whichweights_schemas.tools.quantize_plan import (
     ExcludedFormat,
     FormatPlan,
@@ -17,6 +18,7 @@ from whichweights_schemas.tools.quantize_plan import (
 _ROWS_SHOWN = 8
 _WARNINGS_SHOWN = 2
 _WAYS_SHOWN = 4
+_OTHERS_SHOWN = 4
 
 
 def left_out_rows(left_out: Sequence[LeftOut]) -> tuple[ExcludedFormat, ...]:
@@ -57,24 +59,30 @@ def quantize_text(result: QuantizePlanResult) -> str:
     """At most about 120 words: the meaning of the tag, the plans, the way on."""
     sentences: list[str] = []
     if result.tag_meaning is not None:
-        sentences.extend(_meaning(result.tag_meaning, brief=result.model is not None))
+        sentences.extend(
+            _meaning(result.tag_meaning, result.unknown, brief=result.model is not None)
+        )
     if result.model is not None:
         sentences.extend(_plans(result))
-    sentences.extend(f"{warning}." for warning in result.warnings[:_WARNINGS_SHOWN])
+    sentences.extend(_sentence(warning) for warning in result.warnings[:_WARNINGS_SHOWN])
     return " ".join(sentences)
 
 
-def _meaning(meaning: TagMeaning, *, brief: bool) -> Iterator[str]:
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _meaning(meaning: TagMeaning, unknown: Sequence[Unknown], *, brief: bool) -> Iterator[str]:
     yield meaning.meaning
     if brief:
         return
-    if meaning.bits_per_weight is not None:
+    if meaning.bits_per_weight is None:
+        yield from (_sentence(gap.reason) for gap in unknown if "bits_per_weight" in gap.field)
+    else:
         where = meaning.bits_per_weight_model
         of = f"in the whole file of {where}" if where else "on the quantized weights"
         yield f"{meaning.bits_per_weight:.4g} bits per weight {of}."
-    if meaning.block_layout:
         yield f"Blocks: {meaning.block_layout}."
-    if meaning.tensors:
         yield f"Tensors: {'; '.join(meaning.tensors)}."
     yield "Give model too for its size and fit."
 
@@ -93,10 +101,11 @@ def _plans(result: QuantizePlanResult) -> Iterator[str]:
     first, *others = result.plans
     yield f"{result.model}{where}: {_first(first)}."
     if others:
-        yield f"Then {', '.join(f'{p.format} ({p.file_gib:.1f} GiB)' for p in others)}."
-    more = len(result.formats_that_fit) - len(result.plans)
-    if more > 0:
-        yield f"{more} more fit (limit shows them)."
+        named = others[:_OTHERS_SHOWN]
+        yield f"Then {', '.join(f'{p.format} ({p.file_gib:.1f} GiB)' for p in named)}."
+    if result.also_fit:
+        yield f"{len(result.also_fit)} more fit (limit shows them)."
+    yield from (f"Better with: {way}." for way in result.if_nothing_fits[:1])
     yield "Not considered: ready-made files, hand-made mixes."
 
 
@@ -104,9 +113,11 @@ def _first(plan: FormatPlan) -> str:
     verdict = "fit unknown" if plan.verdict == "unknown" else plan.verdict
     bits = "" if plan.bits_per_weight is None else f", {plan.bits_per_weight:g} bits per weight"
     left = "" if plan.headroom_gib is None else f", {plan.headroom_gib:.1f} left"
+    speed = plan.decode_tokens_per_second
+    fast = "" if speed is None else f", about {speed:.0f} tokens/s"
     words = (
         f"{plan.format} with {plan.engine}{bits}, file {plan.file_gib:.1f} GiB, "
-        f"total {plan.total_gib:.1f} GiB{left} ({verdict})"
+        f"total {plan.total_gib:.1f} GiB{left} ({verdict}){fast}"
     )
     if plan.quality_loss is not None:
         words += f"; {plan.quality_loss.metric} {plan.quality_loss.value:g}"

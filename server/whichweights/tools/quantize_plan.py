@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from whichweights.answering import GIB, EvidenceLog, gib, gib_or_none
 from whichweights.planning.formats import DecodedTag, Status, canonical_format, decode_tag
 from whichweights.planning.quantize import (
+    BALANCED_LOSS,
     NOT_CONSIDERED,
     FormatNeeds,
     FormatOption,
     FormatPlans,
+    is_balanced,
     mixture_counts,
     needs_of,
     plan_formats,
@@ -155,11 +157,13 @@ def _record(question: _Question, plans: FormatPlans, record: EvidenceLog) -> Non
     """Inputs, and what this version leaves out."""
     spec, machine = question.spec, question.machine
     record.warn(*question.resolved.notes, *machine.notes)
-    for entry in spec.evidence[:2]:
+    for entry in spec.evidence[:1]:
         record.add("model", entry.basis, entry.source, date=entry.date)
     for device in machine.accelerators[:2]:
         for entry in device.evidence[:1]:
-            record.add("settings.accelerators", entry.basis, entry.source, date=entry.date)
+            source, more, _ = entry.source.partition("; ")
+            source += " and others (gpu_status names them)" if more else ""
+            record.add("settings.accelerators", entry.basis, source, date=entry.date)
     for gap in machine.unknown:
         record.unknown(gap.field, gap.reason)
     if spec.native is None:
@@ -172,20 +176,38 @@ def _record(question: _Question, plans: FormatPlans, record: EvidenceLog) -> Non
 
 def _record_plans(question: _Question, plans: FormatPlans, record: EvidenceLog) -> None:
     shown = plans.ranked[: question.arguments.limit]
+    reasons: dict[str, list[str]] = {}
     for option in shown:
         weights = option.planned.planner.weights
         record.add("plans.file_gib", weights.basis, weights.source)
         record.add("plans.bits_per_weight", weights.basis, weights.source)
         if option.loss is not None:
-            record.add("plans.quality_loss", "published", option.loss.source, date=option.loss.date)
-        if option.support in (Status.UNKNOWN, Status.PARTIAL):
-            record.warn(f"{option.name} with {option.planned.run.engine}: {option.support_reason}")
+            loss = option.loss
+            record.add("plans.quality_loss", "published", loss.source, date=loss.date)
+        for reason in (*weights.notes, *_support_limits(option)):
+            reasons.setdefault(reason, []).append(option.name)
     record.add(
         "plans.total_gib", "fitted", "weights + KV cache + buffers and runtime of the engine"
     )
     record.warn(*shown[0].plan.warnings)
-    record.unknown("plans.ready_made", "no repository was searched for finished files")
-    record.unknown("plans.commands, plans.verify", "not given by this version")
+    for reason, names in reasons.items():
+        record.warn(f"{', '.join(names)}: {reason}")
+    record.unknown("plans.ready_made, commands, verify", "not searched, not given by this version")
+    _hint(question, shown, record)
+
+
+def _support_limits(option: FormatOption) -> Iterator[str]:
+    """What limits the engine here. GGUF runs on every backend, so an unknown device is no limit."""
+    if option.planned.run.engine in ("llama.cpp", "ollama") and option.support is Status.UNKNOWN:
+        return
+    if option.support in (Status.UNKNOWN, Status.PARTIAL):
+        yield option.support_reason
+
+
+def _hint(question: _Question, shown: tuple[FormatOption, ...], record: EvidenceLog) -> None:
+    quality = question.arguments.quality
+    if quality == "balanced" and question.only is None and not is_balanced(shown[0]):
+        record.warn(f"nothing that loses at most {BALANCED_LOSS:g} (mean KLD) fits")
     serving = serving_engine(question.spec, question.request.accelerators)
     engines = {option.planned.run.engine for option in shown}
     if question.request.engine is None and serving is not None and serving not in engines:
@@ -202,11 +224,13 @@ def _answer(
     spec, arguments = question.spec, question.arguments
     shown = plans.ranked[: arguments.limit]
     rows = tuple(_plan(spec, rank, option, record) for rank, option in enumerate(shown, start=1))
+    memory = question.machine.memory
     one = plans.options[0] if question.only is not None and plans.options else None
     return QuantizePlanResult(
         model=spec.id,
         settings=QuantizeSettings(
             accelerators=question.machine.names,
+            system_memory_gib=gib_or_none(memory.free_bytes) if memory else None,
             context_tokens=default_context(spec, arguments.context_tokens),
             concurrent_sequences=arguments.concurrent_sequences,
             quality=arguments.quality,
@@ -214,9 +238,7 @@ def _answer(
         ),
         tag_meaning=meaning,
         plans=rows,
-        formats_that_fit=tuple(
-            option.name for option in plans.ranked if option.plan.verdict != "unknown"
-        ),
+        also_fit=tuple(option.name for option in plans.ranked[arguments.limit :]),
         excluded=left_out_rows(plans.left_out),
         tensor_types=mixture_counts(spec, one) if one is not None else None,
         if_nothing_fits=nothing,
@@ -232,8 +254,9 @@ def _plan(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceLog)
     if speed.decode is None:
         reason = next(iter(speed.reasons), ("", "not estimated"))[1]
         record.unknown("plans.decode_tokens_per_second", reason)
-    elif speed.basis is not None:
-        record.add("plans.decode_tokens_per_second", speed.basis, speed.source)
+    elif speed.basis is not None and rank == 1:
+        band = f"{speed.decode.low:.0f} to {speed.decode.high:.0f} for the first plan"
+        record.add("plans.decode_tokens_per_second", speed.basis, speed.source, note=band)
     needs = needs_of(spec, option)
     if needs.reason:
         record.unknown("plans.needs.ram_gib", needs.reason)
@@ -247,12 +270,17 @@ def _plan(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceLog)
         bits_per_weight=None if bits is None else round(bits, 2),
         file_gib=gib(option.file_bytes),
         total_gib=gib(plan.total),
+        low_gib=gib(plan.low),
+        high_gib=gib(plan.high),
         headroom_gib=gib_or_none(option.headroom_bytes),
         verdict=plan.verdict,
         quality_loss=None
         if loss is None
         else QualityLoss(
-            metric=loss.metric, value=round(loss.value, 4), model=loss.model, source=loss.source
+            metric=loss.metric,
+            value=round(loss.value, 4),
+            model=loss.model,
+            source=loss.source.partition(" (")[0],
         ),
         quality_note=_quality_note(option),
         decode_tokens_per_second=None if speed.decode is None else round(speed.decode.value, 1),
@@ -280,11 +308,11 @@ def _needs(needs: FormatNeeds) -> PlanNeeds:
 async def _if_nothing_fits(
     question: _Question, plans: FormatPlans, session: ProviderSession
 ) -> tuple[str, ...]:
-    if plans.ranked:
-        return ()
     quality = question.arguments.quality
     ways = ways_out(question.spec, question.request, plans, quality)
     lines = [way_out_words(way) for way in ways]
+    if plans.ranked:
+        return tuple(lines)
     if question.only is not None:
         lines.append("leave out tag: other formats of this model are then planned")
     sibling = await _sibling(question, session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from whichweights.planning.buffers.facts import BufferFacts, BufferPart
-from whichweights.planning.engine_versions import LLAMA_CPP_FEW_OUTPUTS, before, parse_version
+from whichweights.planning.engine_versions import LLAMA_CPP_FEW_OUTPUTS, before_build, parse_version
 from whichweights.planning.memory_types import Settings
 
 __all__ = ["llama_cpp_buffers"]
@@ -51,13 +51,14 @@ def llama_cpp_buffers(
     floor = 0
     if settings.flash_attention is False:
         floor = _FLOAT * batch * (1 + 4 * facts.hidden + context * (1 + facts.heads))
-    is_old = before(version, LLAMA_CPP_FEW_OUTPUTS)
+    is_old = before_build(settings.engine, version, LLAMA_CPP_FEW_OUTPUTS)
     value = max(old if is_old else few, floor)
     low, high = _OLD_BAND if is_old or floor == value else _NEW_BAND
     top = high * value
     if is_old:
         top = max(top, old + 1.5 * layer) if not facts.moe else max(top, old + layer)
-    if parse_version(version) is None:
+    unplaced = settings.engine == "ollama" and not is_old
+    if parse_version(version) is None or unplaced:
         top = max(top, _OLD_BAND[1] * max(old, floor))
     if facts.latent:
         top *= _LATENT_HIGH

@@ -1,0 +1,182 @@
+"""How far the planner is from published measurements, by kind and by source.
+
+    python benchmarks/memory_accuracy.py [--worst N]
+
+Rows the collector marked as unfit are left out; models the catalogue does not have are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+from _cases import Case, Matcher, load_cases
+from _planned import Pair, Unplannable, pairs
+from _tables import median, table
+
+from whichweights_schemas.errors import WhichweightsError
+
+KINDS = ("llamacpp_log", "vllm_log", "transformers_infer", "gguf_size")
+_HEAD = ("n", "MAPE %", "median %", "<= 0.1 %", "<= 5 %", "<= 10 %", "<= 20 %", "in band")
+
+
+@dataclass
+class Judged:
+    """All pairs, and what became of the cases that gave none."""
+
+    pairs: list[tuple[Case, Pair]] = field(default_factory=list[tuple[Case, Pair]])
+    matched: Counter[str] = field(default_factory=Counter[str])
+    excluded: Counter[str] = field(default_factory=Counter[str])
+    unmatched: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    unplanned: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+
+
+async def judge(cases: Iterable[Case]) -> Judged:
+    """Plan every case of the kinds judged here."""
+    matcher, judged = Matcher(), Judged()
+    for case in cases:
+        if case.excluded:
+            judged.excluded[case.kind] += 1
+            continue
+        spec = await matcher.spec(case)
+        if spec is None:
+            judged.unmatched[case.kind, case.get("base") or case.get("model")] += 1
+            continue
+        try:
+            found = pairs(case, spec)
+        except Unplannable as reason:
+            judged.unplanned[case.kind, str(reason)] += 1
+            continue
+        except WhichweightsError as error:
+            judged.unplanned[case.kind, f"{error.code}: {error.message}"] += 1
+            continue
+        judged.matched[case.kind] += 1
+        judged.pairs.extend((case, pair) for pair in found)
+    return judged
+
+
+def statistics(found: Sequence[Pair]) -> list[object]:
+    """n, mean and median error in percent, shares within the bounds, share inside the band."""
+    errors = [pair.error for pair in found]
+    inside = sum(pair.in_band for pair in found)
+
+    def within(bound: float) -> str:
+        return _percent(sum(abs(error) <= bound for error in errors), len(errors))
+
+    return [
+        len(errors),
+        sum(map(abs, errors)) / len(errors),
+        median(errors),
+        *(within(bound) for bound in (0.1, 5, 10, 20)),
+        _percent(inside, len(errors)),
+    ]
+
+
+def rule_error(found: Sequence[Pair]) -> object:
+    """Mean error of weights x 1.2 on the same cases, in percent."""
+    errors = [abs(pair.rule / pair.measured - 1) for pair in found if pair.rule is not None]
+    return 100 * sum(errors) / len(errors) if errors else "-"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %"
+
+
+def coverage(judged: Judged, cases: Sequence[Case]) -> str:
+    """How many cases of each kind took part, and why the others did not."""
+    totals = Counter(case.kind for case in cases)
+    rows: list[list[object]] = []
+    for kind in KINDS:
+        missing = sum(n for (of, _), n in judged.unmatched.items() if of == kind)
+        skipped = sum(n for (of, _), n in judged.unplanned.items() if of == kind)
+        matched, excluded = judged.matched[kind], judged.excluded[kind]
+        rows.append([kind, totals[kind], excluded, matched, missing, skipped])
+    head = ("kind", "cases", "excluded", "planned", "model not in catalogue", "not plannable")
+    return table("Cases", head, rows)
+
+
+def by_quantity(judged: Judged) -> str:
+    rows: list[list[object]] = []
+    for quantity in _quantities(judged):
+        found = [pair for _, pair in judged.pairs if pair.quantity == quantity]
+        rows.append([quantity, *statistics(found), rule_error(found)])
+    return table("By quantity", ("quantity", *_HEAD, "weights x 1.2: MAPE %"), rows)
+
+
+def by_source(judged: Judged) -> str:
+    rows: list[list[object]] = []
+    for quantity in _quantities(judged):
+        groups: dict[str, list[Pair]] = {}
+        for case, pair in judged.pairs:
+            if pair.quantity == quantity:
+                groups.setdefault(_publication(case.source), []).append(pair)
+        for source, found in sorted(groups.items(), key=lambda item: -len(item[1])):
+            rows.append([quantity, source, *statistics(found)])
+    return table("By quantity and source", ("quantity", "source", *_HEAD), rows)
+
+
+def _publication(source: str) -> str:
+    """Discussions of one repository are one publication; notebooks of one, too."""
+    head = source.partition("#")[0] if "ik_llama" in source else source
+    return head.split(" nb/")[0].rsplit(" discussions", 1)[0][:60].split(" issues")[0]
+
+
+def _quantities(judged: Judged) -> list[str]:
+    return list(dict.fromkeys(pair.quantity for _, pair in judged.pairs))
+
+
+def left_out(judged: Judged) -> str:
+    rows: list[list[object]] = [
+        [kind, n, f"not in the catalogue: {name}"]
+        for (kind, name), n in judged.unmatched.most_common()
+        if kind in KINDS
+    ]
+    rows.extend(
+        [kind, n, reason] for (kind, reason), n in judged.unplanned.most_common() if kind in KINDS
+    )
+    return table("Left out", ("kind", "n", "why"), rows)
+
+
+def worst(judged: Judged, count: int) -> str:
+    rows: list[list[object]] = []
+    for quantity in _quantities(judged):
+        found = [(case, pair) for case, pair in judged.pairs if pair.quantity == quantity]
+        found.sort(key=lambda item: -abs(item[1].error))
+        rows.extend(
+            [
+                quantity,
+                case.row["id"],
+                case.get("model"),
+                case.get("quantization"),
+                case.get("engine_version"),
+                case.get("context_tokens", "-"),
+                f"{pair.measured:.4g}",
+                f"{pair.planned:.4g}",
+                pair.error,
+                "yes" if pair.in_band else "no",
+            ]
+            for case, pair in found[:count]
+        )
+    head = ("quantity", "case", "model", "format", "version", "context", "measured", "planned")
+    return table("Worst cases", (*head, "error %", "in band"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worst", type=int, default=0, help="list so many cases a quantity")
+    options = parser.parse_args()
+    cases = [case for case in load_cases() if case.kind in KINDS]
+    judged = anyio.run(judge, cases)
+    print(coverage(judged, cases))
+    print(by_quantity(judged))
+    print(by_source(judged))
+    print(left_out(judged))
+    if options.worst:
+        print(worst(judged, options.worst))
+
+
+if __name__ == "__main__":
+    main()

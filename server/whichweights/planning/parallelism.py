@@ -1,0 +1,77 @@
+"""How many devices a layer may be cut across: engines refuse ranks that do not divide the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from whichweights.planning._settings import RANK_ENGINES
+from whichweights_schemas.attention import (
+    Attention,
+    ChunkedAttention,
+    CompressedAttention,
+    CrossAttention,
+    FullAttention,
+    ParallelMixers,
+    SlidingAttention,
+)
+from whichweights_schemas.deployment import Engine, EngineOptions
+from whichweights_schemas.errors import InvalidArgument
+from whichweights_schemas.models import ModelSpec
+
+__all__ = ["with_ranks"]
+
+
+def with_ranks(
+    spec: ModelSpec, engine: Engine, options: EngineOptions, devices: int
+) -> EngineOptions:
+    """The options with ranks that the engine accepts, where the caller left them open.
+
+    Tensor parallelism needs a divisor of the attention heads (vllm/config/model.py,
+    verify_with_parallel_config; SGLang likewise): the largest one that also divides the devices is
+    taken, the rest becomes pipeline stages. Raises InvalidArgument for ranks that divide no heads.
+    """
+    heads = sorted(set(_query_heads(spec)))
+    if engine not in RANK_ENGINES or not heads:
+        return options
+    asked = options.tensor_parallel
+    if asked is not None:
+        _refuse_uneven(asked, heads, engine)
+        return options
+    most = max(1, devices // (options.pipeline_parallel or 1))
+    tensor = max(ranks for ranks in range(1, most + 1) if most % ranks == 0 and _even(ranks, heads))
+    stages = options.pipeline_parallel or min(devices // tensor, spec.layers or devices)
+    return options.model_copy(
+        update={"tensor_parallel": tensor, "pipeline_parallel": max(1, stages)}
+    )
+
+
+def _refuse_uneven(asked: int, heads: list[int], engine: Engine) -> None:
+    if _even(asked, heads):
+        return
+    near = [ranks for ranks in range(asked - 1, 0, -1) if _even(ranks, heads)]
+    raise InvalidArgument(
+        f"{engine} does not start with tensor_parallel {asked}: "
+        f"{heads[0]} attention heads are not divisible by it",
+        field="options.tensor_parallel",
+        hint=f"use tensor_parallel {near[0]}, or pipeline_parallel for the other devices",
+        suggestions=[str(ranks) for ranks in near[:3]],
+    )
+
+
+def _even(ranks: int, heads: list[int]) -> bool:
+    return all(count % ranks == 0 for count in heads)
+
+
+def _query_heads(spec: ModelSpec) -> Iterator[int]:
+    for block in spec.blocks:
+        yield from _heads(block.attention)
+
+
+def _heads(attention: Attention) -> Iterator[int]:
+    if isinstance(attention, ParallelMixers):
+        yield from _heads(attention.attention)
+    elif isinstance(
+        attention,
+        FullAttention | SlidingAttention | ChunkedAttention | CrossAttention | CompressedAttention,
+    ):
+        yield attention.query_heads

@@ -1,0 +1,164 @@
+"""Compute buffers against printed ones, and how they move with their switches."""
+
+from __future__ import annotations
+
+from math import isclose
+
+import pytest
+from specs import (
+    DEEPSEEK_V3,
+    GIB,
+    LLAMA_2_7B,
+    LLAMA_31_8B,
+    MIB,
+    QWEN3_30B_A3B,
+    QWEN25_7B,
+    SIZE_ONLY,
+    deployment,
+    gpu,
+)
+
+from whichweights.planning._settings import resolve_settings
+from whichweights.planning.buffers import BufferPart, buffer_facts, engine_buffers
+from whichweights.planning.engine_versions import (
+    LLAMA_CPP_FEW_OUTPUTS,
+    LLAMA_CPP_WINDOWS,
+    before,
+    before_build,
+    parse_version,
+)
+from whichweights_schemas.deployment import Engine, EngineOptions
+from whichweights_schemas.models import ModelSpec
+
+
+def buffers(
+    spec: ModelSpec, engine: Engine, context: int, *, experts: bool = False, **options: object
+) -> dict[str, BufferPart]:
+    where = deployment(
+        engine,
+        "BF16",
+        context,
+        gpu(80),
+        kv="f16",
+        options=EngineOptions.model_validate(options),
+    )
+    settings, _ = resolve_settings(where)
+    parts = engine_buffers(
+        buffer_facts(spec), settings, cache_bytes=0, weight_bytes=GIB, experts_on_host=experts
+    )
+    return {part.name: part for part in parts}
+
+
+@pytest.mark.parametrize(
+    ("spec", "context", "mib"), [(LLAMA_31_8B, 8192, 560.0), (LLAMA_2_7B, 2048, 164.0)]
+)
+def test_llama_cpp_without_flash_attention_matches_printed_buffers(
+    spec: ModelSpec, context: int, mib: float
+):
+    found = buffers(spec, "llama.cpp", context, flash_attention=False, engine_version="b4000")
+    assert isclose(found["compute buffer"].bytes / MIB, mib, rel_tol=1e-4)
+
+
+@pytest.mark.parametrize(("context", "mib"), [(4096, 136.0), (16_384, 148.09)])
+def test_llama_cpp_of_late_2026_matches_printed_buffers(context: int, mib: float):
+    found = buffers(QWEN25_7B, "llama.cpp", context)["compute buffer"]
+    assert isclose(found.bytes / MIB, mib, rel_tol=0.006)
+
+
+def test_older_llama_cpp_builds_reserve_logits_for_the_whole_micro_batch():
+    old = buffers(QWEN25_7B, "llama.cpp", 4096, engine_version="b7000")["compute buffer"]
+    assert old.bytes == 4 * 512 * (152_064 + 3584)
+    unsaid = buffers(QWEN25_7B, "llama.cpp", 4096)["compute buffer"]
+    assert unsaid.low < unsaid.bytes < old.bytes <= unsaid.high
+
+
+def test_a_larger_micro_batch_takes_more_and_never_more_than_the_context():
+    small = buffers(LLAMA_31_8B, "llama.cpp", 8192, ubatch_tokens=128)["compute buffer"]
+    large = buffers(LLAMA_31_8B, "llama.cpp", 8192, ubatch_tokens=2048)["compute buffer"]
+    capped = buffers(LLAMA_31_8B, "llama.cpp", 256, ubatch_tokens=2048)["compute buffer"]
+    assert small.bytes < large.bytes
+    assert capped.bytes < large.bytes
+
+
+def test_experts_in_system_memory_and_mla_widen_the_band():
+    plain = buffers(QWEN3_30B_A3B, "llama.cpp", 8192)["compute buffer"]
+    moved = buffers(QWEN3_30B_A3B, "llama.cpp", 8192, experts=True)["compute buffer"]
+    assert moved.high > 3 * plain.high
+    mla = buffers(DEEPSEEK_V3, "llama.cpp", 8192)["compute buffer"]
+    assert mla.basis == "assumed"
+    assert mla.high > 4 * mla.bytes
+
+
+def test_vllm_activation_falls_with_release_0_17():
+    old = buffers(LLAMA_31_8B, "vllm", 8192, engine_version="0.16.0")["activation peak"]
+    new = buffers(LLAMA_31_8B, "vllm", 8192, engine_version="0.17.0")["activation peak"]
+    assert isclose(old.bytes / GIB, 4.76, rel_tol=0.02)
+    assert isclose(new.bytes / GIB, 1.89, rel_tol=0.09)
+
+
+def test_vllm_before_release_0_11_is_assumed_with_a_wide_band():
+    early = buffers(LLAMA_31_8B, "vllm", 8192, engine_version="0.6.4")["activation peak"]
+    assert early.basis == "assumed"
+    assert early.high > 10 * early.low
+
+
+def test_old_transformers_hold_the_logits_of_the_whole_prompt():
+    def held(version: str) -> int:
+        found = buffers(QWEN25_7B, "transformers", 8192, prompt_tokens=6144, engine_version=version)
+        return found["activations"].bytes
+
+    assert held("4.38.2") == 6 * 152_064 * 6144 + 2**29
+    assert held("4.46.0") == 4 * 18_944 * 2 * 6144
+
+
+def test_eager_attention_builds_the_score_matrix_and_flash_attention_does_not():
+    eager = buffers(LLAMA_31_8B, "transformers", 32_768, flash_attention=False)["activations"]
+    fused = buffers(LLAMA_31_8B, "transformers", 32_768)["activations"]
+    assert eager.bytes - fused.bytes == 6 * 32 * 32_768**2
+
+
+@pytest.mark.parametrize("engine", ["sglang", "mlx"])
+def test_engines_without_a_fit_say_assumed_and_give_a_wide_band(engine: Engine):
+    found = buffers(LLAMA_31_8B, engine, 8192)["activations"]
+    assert found.basis == "assumed"
+    assert found.high > 5 * found.low > 0
+
+
+def test_a_model_of_unknown_shape_gets_widths_of_its_size():
+    facts = buffer_facts(SIZE_ONLY)
+    assert facts.guessed
+    assert 4096 < facts.hidden < 6144
+    assert buffers(SIZE_ONLY, "llama.cpp", 8192)["compute buffer"].basis == "assumed"
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("b5200", (5200,)),
+        ("0.19.0", (0, 19, 0)),
+        ("v0.11.0rc1", (0, 11, 0)),
+        ("V0 ~0.6.6", (0, 6, 6)),
+        ("4.51.3", (4, 51, 3)),
+        ("main", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_versions_are_read_as_the_engines_write_them(
+    text: str | None, version: tuple[int, ...] | None
+):
+    assert parse_version(text) == version
+
+
+def test_no_version_counts_as_a_current_one():
+    assert not before(None, (9999,))
+    assert before("b1", (2,))
+    assert not before("b2", (2,))
+
+
+def test_an_ollama_release_is_placed_by_its_date():
+    assert before_build("ollama", "0.5.7", LLAMA_CPP_WINDOWS)
+    assert not before_build("ollama", "0.12.3", LLAMA_CPP_WINDOWS)
+    assert before_build("ollama", "0.12.3", LLAMA_CPP_FEW_OUTPUTS)
+    assert not before_build("ollama", "0.40.0", LLAMA_CPP_FEW_OUTPUTS)
+    assert before_build("llama.cpp", "b5000", LLAMA_CPP_WINDOWS)
