@@ -44,18 +44,43 @@ class EngineOptions(Shape):
     load_mtp: bool | None = None
 
 
+Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "adafactor", "sgd"]
+LoraTargets = Literal[
+    "query_value", "attention", "all_linear", "all_linear_and_experts", "all_linear_and_embeddings"
+]
+"""query_value: query and value projections · attention: every projection of the attention ·
+all_linear: these and the MLPs, no routed experts · … _and_experts: with them ·
+… _and_embeddings: token embedding and head are trained in full beside the adapters."""
+
+TrainingRecipe = Literal["transformers", "torchtune", "unsloth", "litgpt", "axolotl"]
+"""Whose defaults stand in for the switches that are not given."""
+
+Sharding = Literal["none", "layers", "zero1", "zero2", "zero3", "fsdp"]
+"""none: every device holds a copy · layers: whole layers in turn (device_map) · zero1: the
+optimizer is cut across devices · zero2: gradients too · zero3, fsdp: weights too."""
+
+
 class TrainingOptions(Shape):
     """Named switches of a training recipe; null = the recipe's default."""
 
+    recipe: TrainingRecipe | None = None
     lora_rank: int | None = None
-    lora_targets: Literal["attention", "all_linear"] | None = None
-    optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "adafactor", "sgd"] | None = None
+    lora_targets: LoraTargets | None = None
+    trainable_parameters: int | None = Field(
+        default=None, description="As the trainer prints it; else from rank and targets"
+    )
+    optimizer: Optimizer | None = None
+    optimizer_in_backward: bool | None = None
+    gradient_bytes: Literal[2, 4] | None = None
+    gradient_accumulation: int | None = None
     gradient_checkpointing: bool | None = None
+    activation_offload: bool | None = None
     sequence_length: int | None = None
-    micro_batch: int | None = None
-    packed: bool | None = None
+    micro_batch: int | None = Field(default=None, description="Sequences per device and step")
+    packed: bool | None = Field(default=None, description="Every sequence has the full length")
     chunked_loss: bool | None = None
-    master_weights: bool | None = None
+    master_weights: bool | None = Field(default=None, description="A 32-bit copy of the weights")
+    sharding: Sharding | None = None
 
 
 class Deployment(Shape):

@@ -28,7 +28,7 @@ ProviderKind = Literal[
 """One kind an entry-point group `whichweights.<kind>`."""
 
 
-def _is_none(value: object) -> bool:
+def is_none(value: object) -> bool:
     """An optional member that says nothing is left out of an answer: it costs tokens."""
     return value is None
 
@@ -40,9 +40,9 @@ class Evidence(Shape):
     basis: Basis
     source: str = Field(description="Who says so: a table, a document, a driver, a formula")
     date: str | None = Field(
-        default=None, description="ISO date or month of the source", exclude_if=_is_none
+        default=None, description="ISO date or month of the source", exclude_if=is_none
     )
-    note: str | None = Field(default=None, exclude_if=_is_none)
+    note: str | None = Field(default=None, exclude_if=is_none)
 
 
 class Unknown(Shape):
@@ -58,7 +58,7 @@ class ProviderReport(Shape):
     name: str
     kind: ProviderKind
     status: ProviderStatus
-    detail: str | None = Field(default=None, exclude_if=_is_none)
+    detail: str | None = Field(default=None, exclude_if=is_none)
 
 
 class Band(Shape):

@@ -26,8 +26,8 @@ class OfficialClaim(Shape):
 class LanguageScore(Shape):
     """Published quality of a model in a language, on a 0-100 scale.
 
-    `relative_to_p95`: mean of the score relative to the 95th-percentile model of each dataset, times 100
-    (may exceed 100). `normalized`: 100 (score - chance) / (100 - chance).
+    `relative_to_p95`: mean of the score relative to the 95th-percentile model of each dataset,
+    times 100 (may exceed 100). `normalized`: 100 (score - chance) / (100 - chance).
     """
 
     language: str

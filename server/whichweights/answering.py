@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from whichweights_schemas.evidence import Basis, Evidence, Unknown
 
 GIB = 1 << 30
+_SOURCE_CHARACTERS = 100
 
 
 def gib(size_bytes: float) -> float:
@@ -17,6 +18,18 @@ def gib(size_bytes: float) -> float:
 def gib_or_none(size_bytes: float | None) -> float | None:
     """Like `gib`, passing the unknown through."""
     return None if size_bytes is None else gib(size_bytes)
+
+
+def short_source(source: str) -> str:
+    """A source in one short line: of a list of sources the first ones, and how many more."""
+    names = " ".join(source.split()).split("; ")
+    shown = names[:1]
+    for name in names[1:]:
+        if len("; ".join((*shown, name))) > _SOURCE_CHARACTERS:
+            break
+        shown.append(name)
+    more = f"; and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    return f"{'; '.join(shown)}{more}"
 
 
 class EvidenceLog:
@@ -38,7 +51,7 @@ class EvidenceLog:
     ) -> None:
         """Record that `source` stands behind these fields."""
         names = [fields] if isinstance(fields, str) else list(fields)
-        known = self._fields.setdefault((basis, source, date, note), [])
+        known = self._fields.setdefault((basis, short_source(source), date, note), [])
         known.extend(name for name in names if name not in known)
 
     def extend(self, evidence: Iterable[Evidence], *, prefix: str = "") -> None:

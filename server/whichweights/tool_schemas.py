@@ -61,8 +61,7 @@ def _slim_input(model: type[BaseModel]) -> Schema:
 def _slim_property(name: str, prop: Schema, definitions: Mapping[str, Schema]) -> Schema:
     inlined = _inlined(prop, definitions)
     if name == "options":
-        keys: Schema = {key: {} for key in inlined.get("properties", {})}
-        return {"type": "object", "properties": keys, "additionalProperties": False}
+        return {"type": "object", "propertyNames": {"enum": list(inlined.get("properties", {}))}}
     if inlined.get("type") == "array" and inlined.get("items", {}).get("type") == "object":
         inlined["items"] = {"type": "object"}
     return {
@@ -112,12 +111,13 @@ def _open(prop: Schema, *, optional: bool) -> Schema:
     kind = prop.get("type")
     if kind is None:
         return {}
-    slim: Schema = {"type": [kind, "null"] if optional else kind}
+    slim: Schema = {"type": kind}
     if kind == "array":
         slim["items"] = {"type": prop.get("items", {}).get("type", "object")}
-    if "enum" in prop and not optional:
+    if "enum" in prop:
         slim["enum"] = prop["enum"]
-    return slim
+    # Two branches, not a list of types: some clients' dialects know no such list.
+    return {"anyOf": [slim, {"type": "null"}]} if optional else slim
 
 
 def _without_titles(node: Any) -> Any:
@@ -127,7 +127,8 @@ def _without_titles(node: Any) -> Any:
         return node
     mapping = cast("dict[str, Any]", node)
     if "properties" in mapping and isinstance(mapping["properties"], dict):
-        properties = {key: _without_titles(value) for key, value in mapping["properties"].items()}
+        named = cast("dict[str, Any]", mapping["properties"])
+        properties = {key: _without_titles(value) for key, value in named.items()}
         rest = {key: value for key, value in mapping.items() if key != "properties"}
         return {**_without_titles(rest), "properties": properties}
     return {key: _without_titles(value) for key, value in mapping.items() if key not in _DROPPED}

@@ -5,33 +5,26 @@ from __future__ import annotations
 import difflib
 import logging
 import traceback
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whichweights.arguments import parse_arguments
 from whichweights.config import Config, load_config
 from whichweights.registry import Registry
-from whichweights.tools import (
-    check_language_coverage,
-    count_tokens,
-    describe_model,
-    estimate_vram,
-    gpu_status,
-    quantize_plan,
-    recommend_model,
-    tool_specs,
-)
+from whichweights.tools import tool_specs
 from whichweights.tools._spec import AnyToolSpec, ArgumentsT, ResultT, ToolSpec
 from whichweights_schemas.errors import WhichweightsError
-from whichweights_schemas.tools.check_language_coverage import CheckLanguageCoverageResult
-from whichweights_schemas.tools.count_tokens import CountTokensResult
-from whichweights_schemas.tools.describe_model import DescribeModelResult
-from whichweights_schemas.tools.estimate_vram import EstimateVramResult
-from whichweights_schemas.tools.gpu_status import GpuStatusResult
-from whichweights_schemas.tools.quantize_plan import QuantizePlanResult
-from whichweights_schemas.tools.recommend_model import RecommendModelResult
+
+if TYPE_CHECKING:  # a call imports the shapes of its own tool only
+    from whichweights_schemas.tools.check_language_coverage import CheckLanguageCoverageResult
+    from whichweights_schemas.tools.count_tokens import CountTokensResult
+    from whichweights_schemas.tools.describe_model import DescribeModelResult
+    from whichweights_schemas.tools.estimate_vram import EstimateVramResult
+    from whichweights_schemas.tools.gpu_status import GpuStatusResult
+    from whichweights_schemas.tools.quantize_plan import QuantizePlanResult
+    from whichweights_schemas.tools.recommend_model import RecommendModelResult
 
 _logger = logging.getLogger(__name__)
 
@@ -63,31 +56,31 @@ class Toolbox:
 
     async def recommend_model(self, **arguments: Any) -> RecommendModelResult:
         """Which weights to run for a task. Arguments as in the tool; raises WhichweightsError."""
-        return await self._run(recommend_model.SPEC, arguments)
+        return await self._run(self._spec("recommend_model"), arguments)
 
     async def estimate_vram(self, **arguments: Any) -> EstimateVramResult:
         """Whether a model fits. Arguments as in the tool; raises WhichweightsError."""
-        return await self._run(estimate_vram.SPEC, arguments)
+        return await self._run(self._spec("estimate_vram"), arguments)
 
     async def quantize_plan(self, **arguments: Any) -> QuantizePlanResult:
         """Which format to use. Arguments as in the tool; raises WhichweightsError."""
-        return await self._run(quantize_plan.SPEC, arguments)
+        return await self._run(self._spec("quantize_plan"), arguments)
 
     async def check_language_coverage(self, **arguments: Any) -> CheckLanguageCoverageResult:
         """How good a model is in a language. Arguments as in the tool; raises WhichweightsError."""
-        return await self._run(check_language_coverage.SPEC, arguments)
+        return await self._run(self._spec("check_language_coverage"), arguments)
 
     async def count_tokens(self, **arguments: Any) -> CountTokensResult:
         """How many tokens a text has. Arguments as in the tool; raises WhichweightsError."""
-        return await self._run(count_tokens.SPEC, arguments)
+        return await self._run(self._spec("count_tokens"), arguments)
 
     async def describe_model(self, **arguments: Any) -> DescribeModelResult:
         """What a model is. Arguments as in the tool; raises WhichweightsError."""
-        return await self._run(describe_model.SPEC, arguments)
+        return await self._run(self._spec("describe_model"), arguments)
 
     async def gpu_status(self, **arguments: Any) -> GpuStatusResult:
         """What devices there are. Arguments as in the tool; raises WhichweightsError."""
-        return await self._run(gpu_status.SPEC, arguments)
+        return await self._run(self._spec("gpu_status"), arguments)
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
         """The answer for the wire: errors become answers with `is_error`. Raises UnknownTool."""
@@ -134,10 +127,16 @@ def error_answer(error: WhichweightsError) -> ToolAnswer:
     """An error as an answer: one line of text, and the members of the contract."""
     line = f"{error.code}: {error.message}"
     if error.hint:
-        line += f". {error.hint[0].upper()}{error.hint[1:]}"
+        line += f". {_sentence(error.hint)}"
     if error.suggestions and not any(s in line for s in error.suggestions[:1]):
         line += f" ({', '.join(error.suggestions[:6])})"
     return ToolAnswer(dict(error.detail()), " ".join(line.split()), is_error=True)
+
+
+def _sentence(hint: str) -> str:
+    """The hint with a capital, unless it begins with a name such as describe_model."""
+    first = hint.split(maxsplit=1)[0]
+    return hint if "_" in first or not first[0].isalpha() else f"{hint[0].upper()}{hint[1:]}"
 
 
 def _log_defect(name: str, error: Exception) -> None:
@@ -148,7 +147,7 @@ def _log_defect(name: str, error: Exception) -> None:
 
 
 @asynccontextmanager
-async def open_toolbox(config: Config | None = None) -> AsyncIterator[Toolbox]:
+async def open_toolbox(config: Config | None = None) -> AsyncGenerator[Toolbox]:
     """The toolbox over the configured providers, closed at the end of the block.
 
     Raises OperatorError when the configuration cannot be read.

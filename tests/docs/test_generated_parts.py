@@ -12,15 +12,19 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
+from whichweights.cli._exits import status_of
 from whichweights.tool_schemas import input_schema
 from whichweights.tools import tool_specs
+from whichweights.tools._spec import AnyToolSpec
 from whichweights_schemas import errors
 from whichweights_schemas.providers import Provider
 from whichweights_schemas.tools._common import ToolResult
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-_PART = re.compile(r"(<!-- generated: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"<!-- generated: ([\w ]+) -->\n(.*?)<!-- end -->", re.DOTALL)
+ENOUGH = 60
+"""Characters; "Will this model fit?" alone says too little."""
 _COMMON = set(ToolResult.model_fields)
 
 
@@ -33,10 +37,20 @@ def table(*rows: tuple[str, ...]) -> str:
 def tools() -> str:
     """Every tool, what must be given, and what it answers."""
     rows = [
-        (f"`{spec.name}`", ", ".join(map(code, required(spec.name))) or "nothing", spec.description)
+        (code(spec.name), ", ".join(map(code, required(spec.name))) or "nothing", in_brief(spec))
         for spec in tool_specs().values()
     ]
     return table(("tool", "must be given", "what it answers"), *rows)
+
+
+def in_brief(spec: AnyToolSpec) -> str:
+    """The first sentences of what a model is told, until they say something."""
+    said = ""
+    for sentence in re.split(r"(?<=[.?]) ", spec.description):
+        said = f"{said} {sentence}".strip()
+        if len(said) > ENOUGH:
+            break
+    return said
 
 
 def code(text: object) -> str:
@@ -73,7 +87,8 @@ def meaning(prop: dict[str, Any]) -> str:
     if choices:
         parts.append(", ".join(code(value) for value in choices))
     if prop["type"] == "object":
-        parts.append("keys: " + ", ".join(code(key) for key in prop["properties"]))
+        keys = prop.get("properties") or prop["propertyNames"]["enum"]
+        parts.append("keys: " + ", ".join(map(code, keys)))
     return ". ".join(parts) or {"array": "list", "integer": "whole number"}.get(
         prop["type"], prop["type"]
     )
@@ -107,13 +122,10 @@ def fields_of(prop: dict[str, Any], shapes: dict[str, Any]) -> str:
 def error_codes() -> str:
     """Every error code, what it means and the exit status of the command line."""
     rows: list[tuple[str, ...]] = []
-    for status, branch in (
-        (1, errors.CallerError), (3, errors.OperatorError), (4, errors.UpstreamError)
-    ):  # fmt: skip
-        for name in errors.__all__:
-            error = getattr(errors, name)
-            if isinstance(error, type) and error.__base__ is branch:
-                rows.append((code(error.code), first_line(error), str(status)))
+    for branch in (errors.CallerError, errors.OperatorError, errors.UpstreamError):
+        for error in branch.__subclasses__():
+            if error.__module__ == errors.__name__:
+                rows.append((code(error.code), first_line(error), str(status_of(error.code))))
     return table(("code", "meaning", "exit status"), *rows)
 
 
@@ -124,14 +136,19 @@ def first_line(thing: type) -> str:
 def provider_classes() -> str:
     """Every entry-point group with its base class and what it must answer."""
     rows = [
-        (code(f"whichweights.{kind.kind}"), code(kind.__name__), must_answer(kind), first_line(kind))
+        (
+            code(f"whichweights.{kind.kind}"),
+            code(kind.__name__),
+            must_write(kind),
+            first_line(kind),
+        )
         for kind in cast("list[type[Provider[Any]]]", Provider.__subclasses__())
         if kind.__module__ == Provider.__module__
     ]
     return table(("group", "base class", "methods you must write", "what it is for"), *rows)
 
 
-def must_answer(kind: type[Provider[Any]]) -> str:
+def must_write(kind: type[Provider[Any]]) -> str:
     return ", ".join(map(code, sorted(kind.__abstractmethods__))) or "none: all have a default"
 
 
@@ -146,7 +163,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 def parts_of(document: Path) -> Iterator[tuple[str, str]]:
     for part in _PART.finditer(document.read_text(encoding="utf-8")):
-        yield part[2], part[3]
+        yield part[1], part[2]
 
 
 FOUND = [(document, name) for document in DOCUMENTS for name, _ in parts_of(document)]
@@ -159,10 +176,10 @@ def test_a_generated_part_is_what_the_product_says(
     made = PARTS[name]()
     if request.config.getoption("update"):
         source = document.read_text(encoding="utf-8")
-        document.write_text(
-            _PART.sub(lambda part: part[1] + (made if part[2] == name else part[3]) + part[4], source),
-            encoding="utf-8",
-        )
+        head = f"<!-- generated: {name} -->\n"
+        before, rest = source.split(head)
+        after = rest[rest.index("<!-- end -->") :]
+        document.write_text(before + head + made + after, encoding="utf-8")
         return
     assert dict(parts_of(document))[name] == made
 

@@ -15,7 +15,7 @@ class CompareCostArguments(ToolArguments):
     """What does a day of this traffic cost, hosted or at home?"""
 
     models: Annotated[
-        tuple[Name, ...], BeforeValidator(as_list), Field(min_length=1, max_length=8)
+        tuple[Name, ...], Field(min_length=1, max_length=8), BeforeValidator(as_list)
     ] = Field(description="1-8 hosted or open-weight models")
     input_tokens_per_day: DailyTokens = 100_000
     output_tokens_per_day: DailyTokens = 20_000

@@ -25,7 +25,7 @@ class CountTokensArguments(ToolArguments):
     """How many tokens does this text (or these messages) have?"""
 
     models: Annotated[
-        tuple[Name, ...], BeforeValidator(as_list), Field(min_length=1, max_length=8)
+        tuple[Name, ...], Field(min_length=1, max_length=8), BeforeValidator(as_list)
     ] = Field(description="1-8 model ids or encodings (o200k_base …)")
     text: str | None = None
     messages: Annotated[tuple[Message, ...], BeforeValidator(as_list)] | None = Field(
@@ -36,7 +36,7 @@ class CountTokensArguments(ToolArguments):
     words: Count | None = Field(default=None, description="Estimate without the text")
     pages: Count | None = Field(default=None, description="Estimate, 300 words a page")
     language: Name = "en"
-    show_tokens: Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=200)] = Field(
+    show_tokens: Annotated[int, Field(ge=0, le=200), BeforeValidator(whole_number)] = Field(
         default=0, description="Show the first N pieces"
     )
     expected_output_tokens: DailyTokens = 0

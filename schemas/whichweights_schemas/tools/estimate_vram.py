@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from whichweights_schemas._base import Shape
+from whichweights_schemas.accelerators import AcceleratorKind
 from whichweights_schemas.deployment import (
     CpuOffload,
     Engine,
@@ -15,7 +16,7 @@ from whichweights_schemas.deployment import (
     TrainingOptions,
     Workload,
 )
-from whichweights_schemas.evidence import Band, Basis
+from whichweights_schemas.evidence import Band, Basis, is_none
 from whichweights_schemas.tools._common import ToolArguments, ToolResult
 from whichweights_schemas.tools._forms import (
     Count,
@@ -62,9 +63,11 @@ class VramOptions(EngineOptions, TrainingOptions):
     tensor_parallel: Annotated[Count, Field(le=1024)] | None = None
     pipeline_parallel: Annotated[Count, Field(le=1024)] | None = None
     cpu_offload: Annotated[CpuOffload, BeforeValidator(choice())] | None = None
-    gpu_layers: Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=10_000)] | None = None
+    gpu_layers: Annotated[int, Field(ge=0, le=10_000), BeforeValidator(whole_number)] | None = None
     lora_rank: Annotated[Count, Field(le=65_536)] | None = None
     sequence_length: Tokens | None = None
+    trainable_parameters: Annotated[int, BeforeValidator(whole_number), Field(ge=1)] | None = None
+    gradient_accumulation: Annotated[Count, Field(le=100_000)] | None = None
     micro_batch: Annotated[Count, Field(le=100_000)] | None = None
 
 
@@ -124,7 +127,7 @@ class MemoryPart(Shape):
     name: str
     gib: float
     basis: Basis
-    note: str | None = None
+    note: str | None = Field(default=None, exclude_if=is_none)
 
 
 class KvCacheAnswer(Shape):
@@ -137,9 +140,11 @@ class KvCacheAnswer(Shape):
 
 
 class DeviceAnswer(Shape):
-    """One device of the placement."""
+    """One device of the placement, or `count` of them with the same figures (each)."""
 
     name: str
+    kind: AcceleratorKind
+    count: int = 1
     total_gib: float | None
     free_gib: float | None
     needed_gib: float

@@ -41,7 +41,7 @@ class DeviceStatus(Shape):
     utilization_percent: float | None = None
     processes: tuple[DeviceProcess, ...] | None = None
     formats: dict[str, str] = Field(
-        default_factory=dict, description="Format → yes, no or unknown, best engine"
+        default_factory=dict, description="Format → the engine to run it with, or no, or unknown"
     )
     source: str
 

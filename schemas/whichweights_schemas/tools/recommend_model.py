@@ -44,7 +44,7 @@ class RecommendModelArguments(ToolArguments):
     accelerators: Names = ("live",)
     deployment: Annotated[Literal["local", "api", "either"], BeforeValidator(choice())] = "local"
     license: Annotated[Literal["any", "commercial", "open"], BeforeValidator(choice())] = "any"
-    requires: Annotated[tuple[Requirement, ...], BeforeValidator(as_list), Field(max_length=3)] = ()
+    requires: Annotated[tuple[Requirement, ...], Field(max_length=3), BeforeValidator(as_list)] = ()
     min_tokens_per_second: Annotated[Number, Field(ge=0, le=100_000)] = 0
     input_tokens_per_day: DailyTokens = 0
     output_tokens_per_day: DailyTokens = 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from whichweights.planning.kv_cache import CacheBytes
-from whichweights.planning.memory_types import Assumption, Part, Settings
+from whichweights.planning.memory_types import Assumption, Group, Part, Settings
 from whichweights.planning.recurrent_state import StateBytes
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["cache_parts", "not_loaded", "plan_warnings", "state_parts"]
+__all__ = ["as_prior", "cache_parts", "not_loaded", "plan_warnings", "state_parts"]
 
 _DEFAULT = "default of the engine"
 
@@ -66,6 +69,28 @@ def state_parts(state: StateBytes) -> tuple[Part, ...]:
     )
 
 
+# Figures of 235 models of the catalogue over those of the generic model of their nominal size,
+# 5th to 95th percentile (2026-11): size against its name, cache at 8,192 tokens.
+_PRIOR_BANDS: Final[dict[Group, tuple[float, float]]] = {
+    "weights": (0.97, 1.24),
+    "kv_cache": (0.2, 2.5),
+}
+
+
+def as_prior(part: Part) -> Part:
+    """A part of a model of which only the size is known: what real models of that size differ."""
+    band = _PRIOR_BANDS.get(part.group)
+    if band is None:
+        return part
+    return replace(
+        part,
+        low=min(part.low, int(part.bytes * band[0])),
+        high=max(part.high, int(part.bytes * band[1])),
+        basis="prior",
+        source="spread of 235 catalogued models around a typical one of their size",
+    )
+
+
 def plan_warnings(
     spec: ModelSpec, settings: Settings, state: StateBytes, *, untried: bool
 ) -> tuple[str, ...]:
@@ -83,7 +108,10 @@ def plan_warnings(
     if state.unknown:
         found.append("the recurrent state of some layers is not known and not counted")
     if untried:
-        found.append("offload was not checked: the size of system memory is not known")
+        found.append(
+            "offload was not checked: the size of system memory is not known "
+            '(add an accelerator such as "64GiB RAM")'
+        )
     return tuple(found)
 
 
@@ -100,9 +128,9 @@ def not_loaded(spec: ModelSpec, settings: Settings) -> tuple[Assumption, ...]:
 
 
 def _beyond_window(context: int, window: int, spec: ModelSpec) -> str:
-    text = f"context_tokens {context} is beyond the model's window of {window}"
+    text = f"{context:,} tokens are beyond the model's window of {window:,}"
     extended = spec.extended_context_tokens
     if extended is not None and extended > window:
         how = spec.context_note or "rope scaling (YaRN or the like) in the engine's settings"
-        return f"{text}; {how} extends it to {extended}"
-    return text
+        return f"{text}; {how} extends it to {extended:,}"
+    return f"{text}; nothing that is known here extends it"

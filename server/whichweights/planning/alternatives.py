@@ -62,6 +62,9 @@ def _smaller_cache(
     spec: ModelSpec, request: RunRequest, current: PlannedRun
 ) -> Iterator[tuple[str, PlannedRun]]:
     smaller = _SMALLER_CACHE.get(current.run.engine)
+    # llama.cpp refuses a quantized V cache without flash attention.
+    if smaller == "q8_0" and current.plan.settings.flash_attention is False:
+        return
     if smaller and current.deployment.kv_cache_type in ("f16", "bf16"):
         changed = replace(request, kv_cache_type=smaller)
         yield f"kv_cache_type={smaller}", plan_run(spec, changed, current.run)
@@ -93,8 +96,10 @@ def _smaller_weights(
 def _shorter_context(
     spec: ModelSpec, request: RunRequest, current: PlannedRun
 ) -> Iterator[tuple[str, PlannedRun]]:
-    tokens = 1 << (current.deployment.context_tokens - 1).bit_length() - 1
-    while tokens >= _SHORTEST_CONTEXT:
+    asked = current.deployment.context_tokens
+    tokens = 1 << max(0, (asked - 1).bit_length() - 1)
+    least = max(_SHORTEST_CONTEXT, request.options.prompt_tokens or 0)
+    while least <= tokens < asked:
         planned = plan_run(spec, replace(request, context_tokens=tokens), current.run)
         if _RANK[planned.plan.verdict] > _RANK[current.plan.verdict]:
             yield f"context_tokens={tokens}", planned
@@ -108,8 +113,15 @@ def _offload(
     if current.run.engine in ("llama.cpp", "ollama") or request.engine is not None:
         return
     run = Run(GGUF_LADDER[-1], "llama.cpp", "alternative")
-    changed = replace(request, quantization=run.quantization, engine="llama.cpp")
-    yield "engine=llama.cpp with part of the model in system memory", plan_run(spec, changed, run)
+    if run_status(run, request.accelerators) is Status.NO:
+        return
+    changed = replace(
+        request, quantization=run.quantization, engine="llama.cpp", kv_cache_type=None
+    )
+    planned = plan_run(spec, changed, run)
+    part = planned.plan.verdict == "fits_with_offload"
+    where = " with part of the model in system memory" if part else ""
+    yield f"engine=llama.cpp, quantization={run.quantization}{where}", planned
 
 
 def _more_devices(
@@ -126,5 +138,11 @@ def _more_devices(
         changed = replace(request, accelerators=request.accelerators + more * (factor - 1))
         planned = plan_run(spec, changed, current.run)
         if planned.plan.verdict == "fits":
-            yield f"{factor * len(gpus)}x {gpus[0].name}", planned
+            alike = len({device.name for device in gpus}) == 1
+            yield (
+                f"accelerators={factor * len(gpus)}x {gpus[0].name}"
+                if alike
+                else f"{factor} times these devices",
+                planned,
+            )
             return

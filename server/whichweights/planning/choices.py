@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,11 +21,12 @@ VLLM_LADDER = ("FP8", "AWQ-Int4")
 
 _SIXTEEN_BIT = frozenset({"BF16", "F16"})
 _BOTH_WORLDS = _SIXTEEN_BIT | {"F32", "MXFP4", "NVFP4"}
-# Part of the names of NVIDIA and AMD data-centre devices; everything else counts as consumer.
-_DATA_CENTRE = (
-    "A100", "A800", "A30", "A40", "A10", "A16", "L4", "L40", "H100", "H200", "H800", "H20", "GH200",
-    "B100", "B200", "B300", "GB200", "GB300", "V100", "P100", "T4", "INSTINCT", "MI2", "MI3",
-)  # fmt: skip
+# Words in the names of NVIDIA and AMD data-centre devices; everything else counts as consumer
+# (an "RTX A4000" is a workstation card, an "A40" is not).
+_DATA_CENTRE = re.compile(
+    r"(A2|A10G?|A16|A30|A40|A100X?|A800|L4|L20|L40S?|T4G?|P40|P100|V100S?|H20|H100|H200|H800"
+    r"|GH200|B100|B200|B300|GB200|GB300|INSTINCT|MI\d{2,3}[AX]?)"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Run:
 def is_data_centre(device: Accelerator) -> bool:
     """Whether a device is of a data-centre line, by its name."""
     words = device.name.upper().replace("-", " ").split()
-    return any(word.startswith(mark) for word in words for mark in _DATA_CENTRE)
+    return any(_DATA_CENTRE.fullmatch(word) for word in words)
 
 
 def is_gguf(name: str) -> bool:
@@ -113,20 +115,18 @@ def _ladder(
 ) -> Iterator[str]:
     gpus = [device for device in devices if device.kind != "cpu"]
     native = native_format(spec)
-    sixteen = native in _SIXTEEN_BIT
     if engine == "mlx":
         yield from MLX_LADDER
     elif engine in ("vllm", "sglang", "transformers"):
-        yield from (name for name in VLLM_LADDER if sixteen or name != "FP8")
+        yield from _below(native, VLLM_LADDER)
     else:
-        if (
-            engine is None
-            and gpus
-            and sixteen
-            and choose_engine(native, "inference", gpus).engine == "vllm"
-        ):
-            yield from VLLM_LADDER
-        yield from (name for name in GGUF_LADDER if sixteen or _bits(name) < _bits(native))
+        if engine is None and gpus and choose_engine(native, "inference", gpus).engine == "vllm":
+            yield from _below(native, VLLM_LADDER)
+        yield from _below(native, GGUF_LADDER)
+
+
+def _below(native: str, ladder: Sequence[str]) -> Iterator[str]:
+    return (name for name in ladder if _bits(name) < _bits(native))
 
 
 def _bits(name: str) -> float:

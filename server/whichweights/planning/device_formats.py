@@ -9,6 +9,8 @@ from whichweights_schemas.deployment import Engine
 # One name for each family a user chooses between.
 _SHOWN = ("BF16", "FP8", "MXFP4", "NVFP4", "AWQ-Int4", "GPTQ-Int4", "Q4_K_M", "MLX-4bit")
 _PREFERENCE: tuple[Engine, ...] = ("vllm", "llama.cpp", "mlx", "sglang", "transformers")
+# vLLM reads GGUF, slower than the engine the format was made for.
+_GGUF_PREFERENCE: tuple[Engine, ...] = ("llama.cpp", *_PREFERENCE)
 
 
 def traits(device: Accelerator) -> AcceleratorTraits | None:
@@ -42,7 +44,8 @@ def runnable_formats(device: Accelerator) -> dict[str, str]:
 
 
 def _best_engine(name: str, device: AcceleratorTraits) -> str:
-    answers = {engine: supports(engine, name, device).status for engine in _PREFERENCE}
+    engines = _GGUF_PREFERENCE if name == "Q4_K_M" else _PREFERENCE
+    answers = {engine: supports(engine, name, device).status for engine in engines}
     for wanted in (Status.YES, Status.PARTIAL):
         for engine, status in answers.items():
             if status is wanted:

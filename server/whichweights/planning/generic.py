@@ -18,8 +18,9 @@ from whichweights_schemas.quantization import Quantization
 
 _SIZE = re.compile(r"(?:(\d{1,3})\s*[x\u00d7]\s*)?(\d{1,5}(?:\.\d{1,3})?)\s*([bmt])", re.IGNORECASE)
 _UNIT = {"m": 10**6, "b": 10**9, "t": 10**12}
-_VOCABULARY = 128_256
 _WINDOW = 131_072
+# Below it no shape closes (the embeddings alone are larger); above it nothing was ever trained.
+_SMALLEST, _LARGEST = 10**8, 10**13
 _HEAD_DIM = 128
 
 
@@ -42,11 +43,14 @@ class _Shape:
     query_heads: int
     kv_heads: int
     head_dim: int = _HEAD_DIM
+    vocabulary: int = 128_256
 
 
-# Shapes of the Llama 3 family (model cards, 2024) and, at 14 B and 32 B, of Qwen2.5 (2024):
-# the commonest dense shapes of the catalogue. MLP widths are solved so that the size closes.
+# Shapes of the Llama 3 family (model cards, 2024), at 14 B and 32 B of Qwen2.5 (2024), at 0.1 B of
+# SmolLM2 (2024): the commonest dense shapes of the catalogue. MLP widths are solved so that the
+# size closes.
 _SHAPES = (
+    _Shape(0.135e9, 30, 576, 9, 3, 64, 49_152),
     _Shape(0.6e9, 28, 1024, 16, 8, 64),
     _Shape(1.2e9, 16, 2048, 32, 8, 64),
     _Shape(3.2e9, 28, 3072, 24, 8),
@@ -65,7 +69,7 @@ def parse_size_name(text: str) -> SizeName | None:
         return None
     experts, number, unit = match.groups()
     parameters = int(float(number) * _UNIT[unit.lower()])
-    if not 10**7 <= parameters <= 10**13:
+    if not _SMALLEST <= parameters <= _LARGEST:
         return None
     return SizeName(text.strip(), parameters, int(experts or 1))
 
@@ -98,7 +102,7 @@ def generic_model(size: SizeName) -> ModelSpec:
             total=total, total_basis="prior", language=total, active=active, active_basis="prior"
         ),
         hidden_size=shape.hidden_size,
-        vocab_size=_VOCABULARY,
+        vocab_size=shape.vocabulary,
         tied_embeddings=size.parameters < 4 * 10**9,
         blocks=(block,),
         layout=(0,) * shape.layers,
@@ -123,5 +127,6 @@ def _ratio(left: float, right: float) -> float:
 def _mlp_width(shape: _Shape, parameters: int) -> int:
     embeddings = 1 if parameters < 4 * 10**9 else 2
     attention = 2 * shape.hidden_size * shape.head_dim * (shape.query_heads + shape.kv_heads)
-    rest = parameters - embeddings * _VOCABULARY * shape.hidden_size - shape.layers * attention
+    vocabulary = embeddings * shape.vocabulary * shape.hidden_size
+    rest = parameters - vocabulary - shape.layers * attention
     return max(64, round(rest / (3 * shape.hidden_size * shape.layers) / 64) * 64)

@@ -14,7 +14,7 @@ from whichweights_schemas.tools.recommend_model import Requirement, Task
 __all__ = ["Hosted", "HostedWishes", "choose_hosted", "usd_per_day"]
 
 _WORD = re.compile(r"[a-z]+|\d+")
-# A typical mix, to order models by price where no daily tokens are given: 3 of input to 1 of output.
+# Orders models by price where no daily tokens are given: 3 tokens of input to 1 of output. Ours.
 _MIX = (0.75, 0.25)
 
 

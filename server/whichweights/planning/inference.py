@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from whichweights.planning._plan_parts import (
+    as_prior,
     cache_parts,
     not_loaded,
     plan_warnings,
@@ -129,6 +130,8 @@ class InferencePlanner:
             *state_parts(state),
             *self._buffer_parts(buffers),
         )
+        if self.spec.parameters.total_basis == "prior":
+            parts = tuple(as_prior(part) for part in parts)
         loads = self._loads(settings, cache, state, parts, buffers, on_devices, expert_layers)
         offloaded = bool(self.devices) and (on_devices < self.layers or expert_layers > 0)
         verdict = judge(loads, settings.gpu_memory_utilization, offloaded=offloaded)

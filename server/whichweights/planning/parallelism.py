@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whichweights.planning._settings import RANK_ENGINES
-from whichweights_schemas.attention import (
-    Attention,
-    ChunkedAttention,
-    CompressedAttention,
-    CrossAttention,
-    FullAttention,
-    ParallelMixers,
-    SlidingAttention,
-)
+from whichweights_schemas.attention import ParallelMixers
 from whichweights_schemas.deployment import Engine, EngineOptions
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.models import ModelSpec
@@ -64,14 +56,9 @@ def _even(ranks: int, heads: list[int]) -> bool:
 
 def _query_heads(spec: ModelSpec) -> Iterator[int]:
     for block in spec.blocks:
-        yield from _heads(block.attention)
-
-
-def _heads(attention: Attention) -> Iterator[int]:
-    if isinstance(attention, ParallelMixers):
-        yield from _heads(attention.attention)
-    elif isinstance(
-        attention,
-        FullAttention | SlidingAttention | ChunkedAttention | CrossAttention | CompressedAttention,
-    ):
-        yield attention.query_heads
+        mixer = block.attention
+        if isinstance(mixer, ParallelMixers):
+            mixer = mixer.attention
+        heads: int | None = getattr(mixer, "query_heads", None)
+        if heads:
+            yield heads

@@ -9,6 +9,7 @@ from whichweights.planning.choices import Run, candidate_runs
 from whichweights.planning.formats import default_kv_type
 from whichweights.planning.inference import InferencePlanner
 from whichweights.planning.memory_types import MemoryPlan
+from whichweights.planning.parallelism import with_ranks
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import (
     Deployment,
@@ -72,7 +73,7 @@ def default_context(spec: ModelSpec, context_tokens: int | None) -> int:
 
 
 def deployment_of(spec: ModelSpec, request: RunRequest, run: Run) -> Deployment:
-    """The deployment a run means for a model."""
+    """The deployment a run means for a model. Raises InvalidArgument for impossible ranks."""
     kv = request.kv_cache_type or default_kv_type(run.engine).name
     return Deployment.model_construct(
         engine=run.engine,
@@ -81,7 +82,7 @@ def deployment_of(spec: ModelSpec, request: RunRequest, run: Run) -> Deployment:
         context_tokens=default_context(spec, request.context_tokens),
         concurrent_sequences=request.concurrent_sequences,
         kv_cache_type=kv,
-        options=request.options,
+        options=with_ranks(spec, run.engine, request.options, len(request.accelerators)),
         training=request.training,
         accelerators=request.accelerators,
         memory=request.memory,

@@ -33,20 +33,30 @@ class Wishes:
 
 
 class Rejections:
-    """Counts why models were left out, with a few examples each, in order of appearance."""
+    """Counts why models were left out, with a few examples each."""
 
     def __init__(self) -> None:
         self._models: dict[str, list[str]] = {}
+        self._plain: dict[str, int] = {}
 
     def add(self, reason: str, model: str) -> None:
-        """Count a model under a reason."""
+        """Count a model under a reason, as a possible example."""
         self._models.setdefault(reason, []).append(model)
+
+    def count(self, reason: str, models: int) -> None:
+        """Count models under a reason that needs no examples."""
+        if models:
+            self._plain[reason] = self._plain.get(reason, 0) + models
 
     def rows(self) -> tuple[Rejection, ...]:
         """The reasons, most frequent first; examples do not depend on the order of adding."""
         rows = [
             Rejection(reason=reason, count=len(models), examples=tuple(sorted(models)[:EXAMPLES]))
             for reason, models in self._models.items()
+        ]
+        rows += [
+            Rejection(reason=reason, count=models, examples=())
+            for reason, models in self._plain.items()
         ]
         return tuple(sorted(rows, key=lambda row: (-row.count, row.reason)))
 
@@ -67,9 +77,11 @@ def why_not(spec: ModelSpec, wishes: Wishes) -> str | None:
 
 def _reasons(spec: ModelSpec, wishes: Wishes) -> Iterator[str]:
     yield from _license(spec, wishes.license)
-    if wishes.task == "vision" or "vision" in wishes.requires:
-        if "image" not in spec.input_modalities:
-            yield "does not read images"
+    if spec.kind == "encoder" and wishes.task != "classification":
+        yield "an encoder: writes no text"
+    vision = wishes.task == "vision" or "vision" in wishes.requires
+    if vision and "image" not in spec.input_modalities:
+        yield "does not read images"
     for name in ("tool_use", "reasoning"):
         if name in wishes.requires:
             yield from _skill(name, getattr(spec, name))

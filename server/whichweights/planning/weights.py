@@ -10,7 +10,7 @@ from typing import Final, cast
 from whichweights.planning._weight_formats import GGUF_ENGINES, WeightFormat, resolve_format
 from whichweights.planning._weight_plan import WeightPlan
 from whichweights.planning.formats._mixture_roles import dimensions, is_quantizable
-from whichweights.planning.formats.block_types import BLOCK_TYPES, padded
+from whichweights.planning.formats.block_types import padded
 from whichweights.planning.formats.layouts import WeightLayout
 from whichweights.planning.formats.mixture import Tensor, TensorTable, plan_mixture
 from whichweights.planning.gguf_tensors import ModelTensors, model_tensors
@@ -18,7 +18,7 @@ from whichweights_schemas.deployment import Engine
 from whichweights_schemas.errors import UnsupportedArchitecture
 from whichweights_schemas.models import ExpertsFeedForward, ModelSpec
 
-__all__ = ["WeightPlan", "language_parameters", "weigh", "weights_at_least"]
+__all__ = ["WeightPlan", "language_parameters", "weigh"]
 
 _UNKNOWN_LAYERS: Final = 32
 """Slices a model of unknown depth is cut into, so that it can be split over devices."""
@@ -65,24 +65,6 @@ def weigh(spec: ModelSpec, quantization: str, engine: Engine) -> WeightPlan:
     """
     kind = resolve_format(quantization, spec.native, engine)
     return _weigh(cast("Hashable", spec), kind, engine in GGUF_ENGINES)
-
-
-def weights_at_least(spec: ModelSpec, quantization: str, engine: Engine) -> int | None:
-    """A lower bound of the language weights in bytes, in a microsecond; None without a count.
-
-    For leaving out models that cannot fit before planning them: parameters x the bits of the
-    format's smallest common type, less 5 % (rules that go below it touch small tensors only).
-    """
-    count = language_parameters(spec)
-    if count is None:
-        return None
-    kind = resolve_format(quantization, spec.native, engine)
-    if kind.file_type is not None:
-        bits = BLOCK_TYPES[kind.file_type.default_type].bits_per_weight
-        bits *= 1 - (_PUBLISHER_BAND if kind.by_publisher else 0.0)
-    else:
-        bits = kind.layout.bits if kind.layout is not None else 8.0 * kind.float_bytes
-    return int(0.95 * count * bits / 8)
 
 
 # A spec is frozen, so it can be a key; type checkers do not see that pydantic gives it a hash.

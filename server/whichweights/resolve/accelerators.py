@@ -16,9 +16,13 @@ from whichweights_schemas.requests import LookupAccelerator
 
 LIVE = "live"
 MAX_DEVICES = 4096
+MAX_BYTES = 1 << 60
 
 _COUNT = re.compile(r"(?:(\d{1,4})\s*[x\u00d7*]\s*)?(.+)", re.IGNORECASE | re.DOTALL)
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb|g|tib|tb|mib|mb)(?:\s+(ram|memory))?", re.IGNORECASE)
+_SIZE = re.compile(
+    r"(\d{1,15}(?:\.\d{1,9})?)\s*(gib|gb|g|tib|tb|mib|mb)(?:\s+(?:vram|(ram|memory)))?",
+    re.IGNORECASE,
+)
 _RAM_FIRST = re.compile(r"(?:ram|system memory|memory)\s*(.+)", re.IGNORECASE)
 _UNIT_BYTES = {
     "gib": 1 << 30,
@@ -29,6 +33,7 @@ _UNIT_BYTES = {
     "mib": 1 << 20,
     "mb": 10**6,
 }
+_BRAND = re.compile(r"\b(nvidia|geforce|tesla|quadro|amd|radeon|instinct|apple|intel)\b")
 _MEMORY_IN_NAME = re.compile(r"\b(\d{1,4})\s*(?:gb|gib|g)\b", re.IGNORECASE)
 
 
@@ -53,19 +58,20 @@ class Machine:
 
 
 async def resolve_machine(session: ProviderSession, entries: Sequence[str]) -> Machine:
-    """The devices the entries name, together one machine.
+    """The devices the entries name, together one machine; "live" counts once.
 
     Raises UnknownAccelerator with the nearest names, or InvalidArgument for a senseless count.
     """
     machine = Machine()
     for entry in entries:
         if entry.strip().lower() == LIVE:
-            await _add_live(session, machine)
+            if not machine.live:
+                await _add_live(session, machine)
         else:
             await _add_named(session, machine, entry)
     if machine.live and not machine.accelerators:
         machine.notes.append(
-            "no GPU was found: planned on CPU and system memory"
+            "no GPU was found: CPU and system memory are what there is"
             if machine.memory is not None
             else "no GPU was found and the system memory could not be read"
         )
@@ -80,8 +86,10 @@ async def _add_live(session: ProviderSession, machine: Machine) -> None:
     )
     for provider, reading in readings:
         for device in reading.accelerators:
-            if device.uuid is None or device.uuid not in seen:
-                _add(machine, device, provider)
+            if device.uuid is not None and device.uuid in seen:
+                continue
+            _add(machine, device, provider)
+            if device.uuid is not None:
                 seen.add(device.uuid)
         if machine.memory is None:
             machine.memory = reading.memory
@@ -98,7 +106,7 @@ async def _add_named(session: ProviderSession, machine: Machine, entry: str) -> 
             field="accelerators",
             hint=f"1 to {MAX_DEVICES} devices make one machine",
         )
-    memory = _system_memory(name)
+    memory = _system_memory(name, count)
     if memory is not None:
         machine.memory = memory
         return
@@ -120,13 +128,29 @@ def _bytes_of(text: str) -> int | None:
     return None if match is None else int(float(match[1]) * _UNIT_BYTES[match[2].lower()])
 
 
-def _system_memory(name: str) -> Accelerator | None:
+def _number_and_unit(text: str) -> tuple[str, str]:
+    match = _SIZE.fullmatch(text.strip())
+    return ("", "") if match is None else (match[1], match[2].lower())
+
+
+def _sensible(size: int) -> int:
+    if not 0 < size <= MAX_BYTES:
+        raise InvalidArgument(
+            "a device has more than 0 bytes of memory and less than 2^60",
+            field="accelerators",
+            hint='say "24GiB"',
+        )
+    return size
+
+
+def _system_memory(name: str, count: int) -> Accelerator | None:
     """ "64GiB RAM" or "RAM 64GiB": the host's own memory."""
     match = _SIZE.fullmatch(name)
     first = _RAM_FIRST.fullmatch(name)
     size = _bytes_of(name) if match and match[3] else _bytes_of(first[1]) if first else None
     if size is None:
         return None
+    size = _sensible(size * count)
     return Accelerator(
         name="system memory",
         kind="cpu",
@@ -141,12 +165,12 @@ def _plain_size(machine: Machine, name: str) -> Accelerator | None:
     size = _bytes_of(name)
     if size is None:
         return None
-    if size <= 0:
-        raise InvalidArgument("a device needs memory", field="accelerators", hint='say "24GiB"')
-    if name.lower().rstrip().endswith("gb"):
+    _sensible(size)
+    number, unit = _number_and_unit(name)
+    if unit == "gb":
         machine.notes.append(
-            f"{name} was read as {size / (1 << 30):.2f} GiB (decimal gigabytes); cards are sold "
-            f"with about that many GiB: name the card, or write {name[:-2].strip()}GiB"
+            f"{name} was read as {size / (1 << 30):.2f} GiB (decimal gigabytes); a card sold as "
+            f"{number} GB has about {number} GiB: name the card, or write {number}GiB"
         )
     return Accelerator(
         name=name,
@@ -183,10 +207,15 @@ async def _looked_up(
     return provider, device.model_copy(update={"free_bytes": device.total_bytes})
 
 
+def _plain(name: str) -> str:
+    """The name without the words people leave out."""
+    return _BRAND.sub("", name.lower()).strip()
+
+
 async def _unknown_device(session: ProviderSession, name: str) -> UnknownAccelerator:
     tables = await session.all(AcceleratorCatalogue, lambda p: p.names())
-    names = {device.lower(): device for _, devices in tables for device in devices}
-    near = difflib.get_close_matches(name[:80].lower(), names, n=4, cutoff=0.4)
+    names = {_plain(device): device for _, devices in tables for device in devices}
+    near = difflib.get_close_matches(_plain(name[:80]), names, n=4, cutoff=0.4)
     return UnknownAccelerator(
         f"no table knows a device called “{name[:60]}”",
         field="accelerators",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from whichweights.planning.language_coverage import Coverage, cover
 from whichweights.registry import ProviderSession
@@ -82,7 +83,7 @@ async def coverage_of(
         for language in languages
     ]
 
-    async def ask(provider: LanguageProvider) -> list[LanguageEvidence]:
+    async def ask(provider: LanguageProvider[Any]) -> list[LanguageEvidence]:
         return [await provider.evidence(question) for question in questions]
 
     answers = [found for _, found in await session.all(LanguageProvider, ask)]

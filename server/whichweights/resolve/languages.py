@@ -22,12 +22,13 @@ def resolve_language(text: str) -> ResolvedLanguage:
     Raises UnknownLanguage with the nearest names. Imports langcodes at first use.
     """
     import langcodes
+    from langcodes.tag_parser import LanguageTagError
 
     try:
         tag = langcodes.standardize_tag(text)
         if langcodes.tag_is_valid(tag) and not _is_word(text):
             return ResolvedLanguage(text, tag, langcodes.Language.get(tag).display_name())
-    except langcodes.LanguageTagError:
+    except LanguageTagError:
         pass
     return _by_name(text)
 

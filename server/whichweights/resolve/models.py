@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from whichweights.planning.generic import generic_model, parse_size_name
 from whichweights.registry import ProviderSession
@@ -17,6 +18,11 @@ from whichweights_schemas.providers import ApiModelProvider, ModelProvider
 from whichweights_schemas.requests import FindApiModel, FindModel
 
 _SHOWN = 8
+_NAMES_HINT = 'give a Hub repo id, a name such as "llama 3.1 8b", or a bare size such as "7B"'
+_FILES_HINT = (
+    "no installed provider reads files, folders or ollama tags: name the model they hold, "
+    'such as "llama 3.1 8b"'
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ async def _find(
     wanted, _, revision = query.partition("@")
     request = FindModel(query=wanted)
 
-    async def named(provider: ModelProvider) -> Sequence[ModelRef] | None:
+    async def named(provider: ModelProvider[Any]) -> Sequence[ModelRef] | None:
         refs = await provider.find(request)
         found.refs.extend(refs)
         return [ref for ref in refs if ref.match in ("id", "alias")] or None
@@ -98,7 +104,7 @@ async def _guess(
     raise ModelNotFound(
         f"no model is known as “{_short(query)}”",
         field=argument,
-        hint='give a Hub repo id, a name such as "llama 3.1 8b", or a bare size such as "7B"',
+        hint=_FILES_HINT if _is_file(query) else _NAMES_HINT,
         suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN],
     )
 
@@ -131,9 +137,13 @@ async def _refuse_hosted(session: ProviderSession, query: str, argument: str) ->
             f"{hosted[0].id} is a hosted model of {hosted[0].vendor}: "
             "its architecture is not published",
             field=argument,
-            hint="describe_model has its window and list price; "
-            "name an open-weight model for memory figures",
+            hint="describe_model has its window and list price; name an open-weight model here",
         )
+
+
+def _is_file(query: str) -> bool:
+    ends = (".gguf", ".safetensors", ".json", ".bin")
+    return query.startswith(("ollama:", "/", "./", "~", "\\")) or query.lower().endswith(ends)
 
 
 def _short(query: str) -> str:

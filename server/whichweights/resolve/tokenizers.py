@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
 from whichweights.planning.generic import parse_size_name
 from whichweights.registry import ProviderSession
-from whichweights.resolve.models import resolve_model
+from whichweights.resolve.models import ResolvedModel, resolve_model
 from whichweights_schemas.api_models import ApiModel
-from whichweights_schemas.errors import CallerError, NoTokenizer
+from whichweights_schemas.errors import CallerError, ModelNotFound, NoTokenizer
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.providers import ApiModelProvider, TokenizerProvider
 from whichweights_schemas.requests import FindApiModel, TokenizerRequest
@@ -44,7 +45,7 @@ async def resolve_tokenizer(session: ProviderSession, name: str) -> CountedModel
         )
     if api is not None and not api.open_weights:
         raise await _refusal(session, f"{api.vendor}/{api.id}", hosted=True)
-    resolved = await resolve_model(session, name, argument="models")
+    resolved = await _resolved(session, name)
     of_model = TokenizerRequest(name=resolved.spec.id, model=resolved.spec)
     tokenizer = await session.first(TokenizerProvider, lambda p: p.tokenizer(of_model))
     if tokenizer is None:
@@ -60,6 +61,25 @@ async def hosted_model(session: ProviderSession, name: str) -> ApiModel | None:
     return found[0] if found else None
 
 
+async def _resolved(session: ProviderSession, name: str) -> ResolvedModel:
+    """The model; of a name nobody knows the nearest encodings are suggested too."""
+    try:
+        return await resolve_model(session, name, argument="models")
+    except ModelNotFound as error:
+        near = difflib.get_close_matches(name[:80].lower(), await _known_names(session), cutoff=0.5)
+        raise ModelNotFound(
+            error.message,
+            field=error.field,
+            hint=f"{error.hint}, or an encoding such as o200k_base",
+            suggestions=(*near, *error.suggestions),
+        ) from None
+
+
+async def _known_names(session: ProviderSession) -> list[str]:
+    tables = await session.all(TokenizerProvider, lambda p: p.known_names())
+    return sorted({name for _, names in tables for name in names})
+
+
 async def _spec_or_none(session: ProviderSession, name: str) -> ModelSpec | None:
     try:
         return (await resolve_model(session, name, argument="models")).spec
@@ -68,8 +88,7 @@ async def _spec_or_none(session: ProviderSession, name: str) -> ModelSpec | None
 
 
 async def _refusal(session: ProviderSession, model: str, *, hosted: bool) -> NoTokenizer:
-    tables = await session.all(TokenizerProvider, lambda p: p.known_names())
-    known = sorted({name for _, names in tables for name in names})
+    known = await _known_names(session)
     why = "its maker publishes none" if hosted else "no installed provider has it"
     return NoTokenizer(
         f"the tokenizer of {model} is not at hand: {why}",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from whichweights.answering import gib
 from whichweights.planning.ability import Ability
-from whichweights.planning.choices import native_format
+from whichweights.planning.choices import native_format, run_support
 from whichweights.planning.decision import Pick
+from whichweights.planning.formats import Status
 from whichweights.planning.hosted import Hosted
 from whichweights.planning.licenses import read_license
 from whichweights.planning.ranking import Weights
@@ -141,6 +142,9 @@ def _caveats(pick: Pick, weights: Weights) -> Iterator[str]:
         yield f"licence {spec.license or 'unknown'}: {words}"
     if pick.planned.run.quantization != native_format(spec):
         yield f"scores were measured on its own format, not on {pick.planned.run.quantization}"
+    status, reason = run_support(pick.planned.run, pick.planned.deployment.accelerators)
+    if status is Status.PARTIAL:
+        yield f"{pick.planned.run.quantization} on {pick.planned.run.engine}: {reason}"
     if spec.unverified:
         yield f"unverified: {', '.join(spec.unverified[:3])}"
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import anyio.lowlevel
 
 from whichweights.planning.ability import Ability, rate
+from whichweights.planning.choices import run_status
 from whichweights.planning.fitting import best_run
+from whichweights.planning.formats import Status
 from whichweights.planning.language_coverage import Coverage
 from whichweights.planning.ranking import (
     TASKS,
@@ -113,10 +115,13 @@ class Search:
     async def _rate(self, known: Sequence[ModelSpec]) -> None:
         skills = TASKS[self.arguments.task].skills
         self.rows = await skill_table(self.session, skills)
-        quality = rate(known, self.rows, skills[0])
-        agentic: dict[str, Ability] = {}
+        rows, agentic = self.rows, dict[str, Ability]()
         if self.weights.agentic:
-            agentic = rate(known, await skill_table(self.session, ("agentic",)), "agentic")
+            table = await skill_table(self.session, ("agentic",))
+            agentic = rate(known, table, "agentic")
+            twice = {row.benchmark for row in table}
+            rows = [row for row in self.rows if row.benchmark not in twice]
+        quality = rate(known, rows, skills[0])
         self.candidates = [
             Candidate(spec, quality[spec.id], agentic.get(spec.id)) for spec in self._kept
         ]
@@ -133,8 +138,7 @@ class Search:
             assert candidate is not None  # the ladder is not empty
             self._try(candidate)
             await anyio.lowlevel.checkpoint()
-        while (candidate := ladder.pop()) is not None:
-            self.rejections.add(LOWER, candidate.spec.id)
+        self.rejections.count(LOWER, len(ladder))
 
     async def _looked_up(self, unknown: Sequence[Candidate]) -> list[Candidate]:
         specs = [candidate.spec for candidate in unknown]
@@ -160,6 +164,9 @@ class Search:
             planned = best_run(spec, self.request)
         except CallerError as error:
             self.rejections.add(f"cannot be planned: {error.code}", spec.id)
+            return
+        if run_status(planned.run, self.machine.accelerators) is Status.NO:
+            self.rejections.add("no engine runs it on these devices", spec.id)
             return
         plan = planned.plan
         if plan.verdict not in ("fits", "tight"):

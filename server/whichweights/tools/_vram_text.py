@@ -13,6 +13,9 @@ _VERDICTS = {
     "does_not_fit": "does not fit",
     "unknown": "may or may not fit (the free memory is not known)",
 }
+CANNOT_RUN = "cannot run"
+"""In the first warning when the engine does not run the format on the devices at all."""
+
 _WARNINGS_SHOWN = 3
 
 
@@ -27,22 +30,28 @@ def _verdict(result: EstimateVramResult) -> str:
     context = f"{settings.context_tokens:,} tokens"
     if settings.concurrent_sequences > 1:
         context += f" x {settings.concurrent_sequences} sequences"
-    return (
+    sentence = (
         f"{result.model.id} as {settings.quantization} with {settings.engine} at {context} "
         f"{_VERDICTS[result.verdict]}{where}: {memory.total:.1f} GiB "
         f"({memory.low:.1f}-{memory.high:.1f})."
     )
+    if result.warnings and CANNOT_RUN in result.warnings[0]:
+        return f"{sentence} But {result.warnings[0]}."
+    return sentence
 
 
 def _devices(result: EstimateVramResult) -> str:
-    if not result.devices:
+    """Where it lies; system memory is named where the verdict leans on it."""
+    leaning = result.verdict == "fits_with_offload" or not result.settings.accelerators
+    devices = [device for device in result.devices if leaning or device.kind != "cpu"]
+    if not devices:
         return ""
-    free = [device.free_gib for device in result.devices]
+    names = list(result.settings.accelerators)
+    names += dict.fromkeys(device.name for device in devices if device.kind == "cpu")
+    free = [None if d.free_gib is None else d.count * d.free_gib for d in devices]
     known = [value for value in free if value is not None]
-    names = " + ".join(dict.fromkeys(device.name for device in result.devices))
-    count = f"{len(result.devices)}x " if len(result.devices) > 1 and "+" not in names else ""
     total = f", {sum(known):.1f} GiB free" if len(known) == len(free) else ""
-    return f" on {count}{names}{total}"
+    return f" on {' + '.join(names)}{total}"
 
 
 def _parts(result: EstimateVramResult) -> Iterator[str]:
@@ -76,4 +85,7 @@ def _ways_out(result: EstimateVramResult) -> Iterator[str]:
 def _caveats(result: EstimateVramResult) -> Iterator[str]:
     if result.settings.engine_version is None:
         yield f"Assumed: a current {result.settings.engine}."
-    yield from (f"{warning}." for warning in result.warnings[:_WARNINGS_SHOWN])
+    warnings = [warning for warning in result.warnings if CANNOT_RUN not in warning]
+    yield from (f"{warning[0].upper()}{warning[1:]}." for warning in warnings[:_WARNINGS_SHOWN])
+    if len(warnings) > _WARNINGS_SHOWN:
+        yield f"{len(warnings) - _WARNINGS_SHOWN} more in warnings."

@@ -71,7 +71,7 @@ def _answer(finding: LanguageFinding, record: EvidenceLog) -> LanguageAnswer:
         coverage=coverage.coverage,
         grade=coverage.grade,
         quality=_quality(coverage),
-        rows=_rows(evidence),
+        rows=_rows(evidence, with_length=coverage.retention is not None),
         tokens_per_english_token=coverage.tokens_per_english_token,
         effective_context_tokens=coverage.effective_context_tokens,
         retention=_retention(coverage.retention),
@@ -115,21 +115,23 @@ def _quality(coverage: Coverage) -> QualityParts:
     )
 
 
-def _rows(evidence: LanguageEvidence) -> tuple[LanguageRow, ...]:
+def _rows(evidence: LanguageEvidence, *, with_length: bool) -> tuple[LanguageRow, ...]:
+    """Published rows; those of long contexts only where the caller asked for a length."""
     scores = [
         LanguageRow(
             kind="score",
             what=", ".join(
                 filter(None, (f"{row.tasks} tasks", f"{row.datasets} datasets", row.mode))
             ),
-            value=row.normalized if row.relative_to_p95 is None else row.relative_to_p95,
+            value=value,
             measured_model=row.measured_model,
             measured_on=row.measured_on,
             source=", ".join(row.sources),
             date=row.evidence.date,
         )
         for row in evidence.scores
-        if row.relative_to_p95 is not None or row.normalized is not None
+        if (value := row.normalized if row.relative_to_p95 is None else row.relative_to_p95)
+        is not None
     ]
     points = [
         LanguageRow(
@@ -141,7 +143,7 @@ def _rows(evidence: LanguageEvidence) -> tuple[LanguageRow, ...]:
             source=point.evidence.source,
             date=point.evidence.date,
         )
-        for point in evidence.retention
+        for point in (evidence.retention if with_length else ())
     ]
     return (*scores[:_ROWS_SHOWN], *points[:_ROWS_SHOWN])
 

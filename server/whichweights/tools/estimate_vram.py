@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from whichweights.answering import EvidenceLog, gib, gib_or_none
+from whichweights.planning._settings import RANK_ENGINES
 from whichweights.planning.alternatives import find_alternatives
 from whichweights.planning.choices import native_format, run_support
+from whichweights.planning.device_formats import traits
 from whichweights.planning.formats import Status
 from whichweights.planning.limits import find_limits
 from whichweights.planning.memory_types import DevicePlan, MemoryPlan
@@ -15,7 +20,7 @@ from whichweights.registry import ProviderSession
 from whichweights.resolve.accelerators import Machine, resolve_machine
 from whichweights.resolve.models import ResolvedModel, resolve_model
 from whichweights.tools._spec import ToolSpec
-from whichweights.tools._vram_text import vram_text
+from whichweights.tools._vram_text import CANNOT_RUN, vram_text
 from whichweights_schemas.deployment import EngineOptions, TrainingOptions
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.evidence import Band
@@ -45,6 +50,12 @@ _GROUPS = (
     "optimizer",
     "runtime",
 )
+_MODEL_SOURCES = 3
+# Facts of a model that its memory figures stand on.
+_MOVES_MEMORY = frozenset(
+    {"native", "blocks", "layout", "parameters", "max_context_tokens", "tied_embeddings"}
+)
+_MOST_DEVICE_ROWS = 8
 
 
 async def run(arguments: EstimateVramArguments, session: ProviderSession) -> EstimateVramResult:
@@ -56,7 +67,7 @@ async def run(arguments: EstimateVramArguments, session: ProviderSession) -> Est
     chosen = choose_run(resolved.spec, request)
     record = EvidenceLog()
     _record_inputs(record, resolved, machine, chosen.chosen)
-    return _answer(resolved, request, chosen, record)
+    return _answer(resolved, machine, request, chosen, record)
 
 
 def _refuse_training(arguments: EstimateVramArguments) -> None:
@@ -98,46 +109,50 @@ def _record_inputs(
     record: EvidenceLog, resolved: ResolvedModel, machine: Machine, planned: PlannedRun
 ) -> None:
     spec, plan = resolved.spec, planned.plan
+    _warn_of_support(record, planned)
     record.warn(*resolved.notes, *machine.notes, *plan.warnings)
-    for entry in spec.evidence[:4]:
+    for entry in spec.evidence[:_MODEL_SOURCES]:
         record.add("model", entry.basis, entry.source, date=entry.date)
-    if spec.unverified:
-        record.warn(f"unverified facts of {spec.id}: {', '.join(spec.unverified[:6])}")
-    for device in machine.accelerators[:4]:
-        for entry in device.evidence[:2]:
-            record.add("devices.total_gib", entry.basis, entry.source, date=entry.date)
-        if device.total_note:
-            record.warn(f"{device.name}: {device.total_note}")
-    for entry in machine.unknown:
-        record.unknown(entry.field, entry.reason)
+    doubtful = [name for name in spec.unverified if name.partition(".")[0] in _MOVES_MEMORY]
+    if doubtful:
+        record.warn(f"unverified facts of {spec.id}: {', '.join(doubtful[:6])}")
+    _record_devices(record, machine)
     for part in plan.parts:
         record.add(f"memory_gib.{part.group}", part.basis, part.source)
     for assumption in plan.assumptions:
         record.add(assumption.field, assumption.basis, assumption.source, note=assumption.note)
-    _warn_settings(record, spec, planned)
 
 
-def _warn_settings(record: EvidenceLog, spec: ModelSpec, planned: PlannedRun) -> None:
-    deployment = planned.deployment
-    window = spec.max_context_tokens
-    if window and deployment.context_tokens > window:
-        more = (
-            f"rope scaling extends it to {spec.extended_context_tokens:,}"
-            if spec.extended_context_tokens
-            else "nothing that is known here extends it"
-        )
-        record.warn(
-            f"{deployment.context_tokens:,} tokens exceed the model's window of {window:,}; {more}"
-        )
-    status, reason = run_support(planned.run, deployment.accelerators)
+def _record_devices(record: EvidenceLog, machine: Machine) -> None:
+    """Sources of the sizes; a size that a setting of the system moves is worth a warning."""
+    for device in {device.name: device for device in machine.accelerators}.values():
+        about = [entry for entry in device.evidence if "total_bytes" in entry.fields]
+        for entry in about or device.evidence[:1]:
+            note = entry.note or device.total_note
+            record.add("devices.total_gib", entry.basis, entry.source, date=entry.date, note=note)
+        if device.total_note and (device.kind == "apple" or device.unified_memory):
+            record.warn(f"{device.name}: {device.total_note}")
+    for entry in machine.unknown:
+        record.unknown(entry.field, entry.reason)
+
+
+def _warn_of_support(record: EvidenceLog, planned: PlannedRun) -> None:
+    run, devices = planned.run, planned.deployment.accelerators
+    status, reason = run_support(run, devices)
     if status is Status.NO:
-        record.warn(f"{planned.run.engine} cannot run {planned.run.quantization} here: {reason}")
+        record.warn(f"{run.engine} {CANNOT_RUN} {run.quantization} here: {reason}")
     elif status is Status.PARTIAL:
-        record.warn(f"{planned.run.quantization} on {planned.run.engine}: {reason}")
+        record.warn(f"{run.quantization} on {run.engine}: {reason}")
+    elif status is Status.UNKNOWN and all(traits(device) for device in devices):
+        record.warn(f"whether {run.engine} runs {run.quantization} here is not known: {reason}")
 
 
 def _answer(
-    resolved: ResolvedModel, request: RunRequest, chosen: ChosenRun, record: EvidenceLog
+    resolved: ResolvedModel,
+    machine: Machine,
+    request: RunRequest,
+    chosen: ChosenRun,
+    record: EvidenceLog,
 ) -> EstimateVramResult:
     spec, planned = resolved.spec, chosen.chosen
     plan = planned.plan
@@ -146,14 +161,15 @@ def _answer(
     for field, reason in (*limits.reasons, *speed.reasons):
         record.unknown(field, reason)
     if limits.capped_by_window:
-        record.warn("max_context_tokens is the model's own window: more memory adds nothing")
+        note = "the model's own window: more memory adds nothing"
+        record.add("limits.max_context_tokens", "computed", "bisection over the plan", note=note)
     if speed.basis is not None:
         record.add("speed", speed.basis, speed.source)
     if plan.cache.bytes_per_token is None:
         record.unknown("kv_cache.bytes_per_token", plan.cache.note or "the layers are not known")
     return EstimateVramResult(
         model=_model(resolved),
-        settings=_settings(spec, planned, request),
+        settings=_settings(spec, planned, machine),
         memory_gib=_memory(plan),
         parts=tuple(
             MemoryPart(name=part.name, gib=gib(part.bytes), basis=part.basis, note=part.note)
@@ -165,7 +181,7 @@ def _answer(
             engine_reserves_gib=gib_or_none(plan.cache.engine_reserves_bytes),
             note=plan.cache.note,
         ),
-        devices=tuple(_device(device) for device in plan.devices),
+        devices=_devices(plan.devices),
         verdict=plan.verdict,
         limits=Limits(
             max_context_tokens=limits.max_context_tokens,
@@ -210,7 +226,7 @@ def _model(resolved: ResolvedModel) -> ModelSummary:
     )
 
 
-def _settings(spec: ModelSpec, planned: PlannedRun, request: RunRequest) -> ResolvedSettings:
+def _settings(spec: ModelSpec, planned: PlannedRun, machine: Machine) -> ResolvedSettings:
     settings = planned.plan.settings
     shown = {
         name: getattr(settings, name)
@@ -218,17 +234,21 @@ def _settings(spec: ModelSpec, planned: PlannedRun, request: RunRequest) -> Reso
         if getattr(settings, name, None) not in (None, False)
         and name not in ("engine_version", "cpu_offload")
     }
+    if settings.engine not in RANK_ENGINES:
+        shown = {name: value for name, value in shown.items() if not name.endswith("_parallel")}
+    if settings.prompt_tokens == settings.context_tokens:
+        del shown["prompt_tokens"]
     return ResolvedSettings(
         engine=settings.engine,
         engine_version=settings.engine_version,
-        workload=request.workload,
+        workload=planned.deployment.workload,
         quantization=planned.run.quantization,
         native_quantization=native_format(spec) if spec.native else None,
         context_tokens=settings.context_tokens,
         concurrent_sequences=settings.concurrent_sequences,
         kv_cache_type=settings.kv_cache_type,
         cpu_offload=settings.cpu_offload,
-        accelerators=tuple(device.name for device in request.accelerators),
+        accelerators=machine.names,
         options=shown,
     )
 
@@ -238,10 +258,20 @@ def _memory(plan: MemoryPlan) -> MemoryGib:
     return MemoryGib(**groups, total=gib(plan.total), low=gib(plan.low), high=gib(plan.high))
 
 
+def _devices(plans: Sequence[DevicePlan]) -> tuple[DeviceAnswer, ...]:
+    """One row a device; of many devices equal rows are counted together."""
+    rows = [_device(plan) for plan in plans]
+    if len(rows) <= _MOST_DEVICE_ROWS:
+        return tuple(rows)
+    counts = Counter(rows)
+    return tuple(row.model_copy(update={"count": count}) for row, count in counts.items())
+
+
 def _device(device: DevicePlan) -> DeviceAnswer:
     usable = device.usable_bytes
     return DeviceAnswer(
         name=device.name,
+        kind=device.kind,
         total_gib=gib_or_none(device.total_bytes),
         free_gib=gib_or_none(device.free_bytes),
         needed_gib=gib(device.needed_bytes),

@@ -293,7 +293,7 @@ def _quality_note(option: FormatOption) -> str | None:
         return "the maker's own format: nothing is lost"
     if option.loss is None:
         return "no comparable measurement"
-    return "measured with an imatrix" if option.loss.imatrix else None
+    return "with an imatrix" if option.loss.imatrix else None
 
 
 def _needs(needs: FormatNeeds) -> PlanNeeds:

@@ -33,14 +33,14 @@ _METHOD = "weights of the parts are this tool's own, see score_parts"
 async def run(arguments: RecommendModelArguments, session: ProviderSession) -> RecommendModelResult:
     """Recommend what fits. Raises InvalidArgument and the errors of resolving names."""
     _refuse(arguments)
-    log = EvidenceLog()
+    record = EvidenceLog()
     languages = [resolve_language(text) for text in arguments.languages]
     if arguments.source == "all":
-        log.warn("source=all: only the catalogue is served by this version")
-    search = await _searched(arguments, languages, session, log)
-    apis = await _hosted(arguments, session, log)
+        record.warn("source=all: only the catalogue is served by this version")
+    search = await _searched(arguments, languages, session, record)
+    apis = await _hosted(arguments, session, record)
     picks = [await _with_evidence(found, search, session) for found in search.found]
-    return _answer(search, tuple(picks), apis, log)
+    return _answer(search, tuple(picks), apis, record)
 
 
 def _refuse(arguments: RecommendModelArguments) -> None:
@@ -65,24 +65,24 @@ async def _searched(
     arguments: RecommendModelArguments,
     languages: list[ResolvedLanguage],
     session: ProviderSession,
-    log: EvidenceLog,
+    record: EvidenceLog,
 ) -> Search:
     """The walk over open-weight models; an empty one when only hosted models are asked for."""
     if arguments.deployment == "api":
         return Search(session, arguments, languages, Machine())
     machine = await resolve_machine(session, arguments.accelerators)
-    log.warn(*machine.notes)
+    record.warn(*machine.notes)
     for entry in machine.unknown:
-        log.unknown(entry.field, entry.reason)
+        record.unknown(entry.field, entry.reason)
     pool = await gather_pool(session, arguments.candidates)
-    log.warn(*pool.notes)
+    record.warn(*pool.notes)
     search = Search(session, arguments, languages, machine)
     await search.run(pool)
     return search
 
 
 async def _hosted(
-    arguments: RecommendModelArguments, session: ProviderSession, log: EvidenceLog
+    arguments: RecommendModelArguments, session: ProviderSession, record: EvidenceLog
 ) -> tuple[ApiAlternative, ...]:
     if arguments.deployment == "local":
         return ()
@@ -100,14 +100,14 @@ async def _hosted(
     for hosted in chosen:
         prices = hosted.model.prices
         if prices:
-            log.add("api_alternatives", "published", prices.source, date=prices.date)
+            record.add("api_alternatives", "published", prices.source, date=prices.date)
     if chosen:
-        log.warn(
+        record.warn(
             "hosted models: one a vendor, by published score, else by list price; "
             "their languages were not looked up"
         )
         if chosen[0].usd_per_day is None:
-            log.unknown("api_alternatives.usd_per_day", "no daily tokens given, or no price")
+            record.unknown("api_alternatives.usd_per_day", "no daily tokens given, or no price")
     return tuple(api_alternative(hosted, arguments.context_tokens) for hosted in chosen)
 
 
@@ -127,7 +127,7 @@ async def _with_evidence(found: Found, search: Search, session: ProviderSession)
 
 
 def _answer(
-    search: Search, picks: tuple[Pick, ...], apis: tuple[ApiAlternative, ...], log: EvidenceLog
+    search: Search, picks: tuple[Pick, ...], apis: tuple[ApiAlternative, ...], record: EvidenceLog
 ) -> RecommendModelResult:
     arguments, weights = search.arguments, search.weights
     rejected = search.rejections.rows()
@@ -141,7 +141,7 @@ def _answer(
         apis=apis,
     )
     stuck = arguments.deployment != "api" and not picks
-    _log(search, picks, log)
+    _record(search, picks, record)
     return RecommendModelResult(
         decision=decide(facts),
         recommendations=tuple(
@@ -154,9 +154,9 @@ def _answer(
         )
         if stuck
         else (),
-        warnings=log.warnings,
-        evidence=log.evidence,
-        unknown=log.unknowns,
+        warnings=record.warnings,
+        evidence=record.evidence,
+        unknown=record.unknowns,
     )
 
 
@@ -164,28 +164,30 @@ def _count(rejected: tuple[Rejection, ...]) -> int:
     return sum(row.count for row in rejected if row.reason in _TOO_LARGE)
 
 
-def _log(search: Search, picks: tuple[Pick, ...], log: EvidenceLog) -> None:
+def _record(search: Search, picks: tuple[Pick, ...], record: EvidenceLog) -> None:
     proxy = TASKS[search.arguments.task].proxy
     if proxy and (picks or search.arguments.deployment == "api"):
-        log.warn(proxy)
+        record.warn(proxy)
     if not picks:
         return
-    log.add("recommendations.score", "computed", _METHOD)
-    log.add("recommendations.vram_gib", "fitted", "as estimate_vram, which has the band and parts")
+    record.add("recommendations.score", "computed", _METHOD)
+    record.add(
+        "recommendations.vram_gib", "fitted", "as estimate_vram, which has the band and parts"
+    )
     for pick in picks:
         for _, coverage in pick.languages:
             row = coverage.score or coverage.prior
             if row is not None:
                 basis, source = row.evidence.basis, row.evidence.source
-                log.add("recommendations.languages", basis, source, date=row.evidence.date)
+                record.add("recommendations.languages", basis, source, date=row.evidence.date)
     if any(pick.speed is None for pick in picks):
-        log.unknown("recommendations.decode_tokens_per_second", "not measured for such a run")
+        record.unknown("recommendations.decode_tokens_per_second", "not measured for such a run")
     if any(pick.quality is None for pick in picks):
-        log.unknown("recommendations.quality", "nothing published that these tables have")
+        record.unknown("recommendations.quality", "nothing published that these tables have")
     if not search.weights.agentic:
-        log.unknown("recommendations.agentic", "autonomy none: not looked up")
+        record.unknown("recommendations.agentic", "autonomy none: not looked up")
     elif any(pick.agentic is None for pick in picks):
-        log.unknown("recommendations.agentic", "nothing published that these tables have")
+        record.unknown("recommendations.agentic", "nothing published that these tables have")
 
 
 SPEC = ToolSpec(

@@ -294,8 +294,8 @@ def test_total_without_runtime_is_what_the_framework_counts():
 def test_a_context_beyond_the_window_is_a_warning_that_names_what_extends_it():
     plan = plan_inference(QWEN3_30B_A3B, deployment("vllm", "BF16", 100_000, gpu(79)))
     (warning,) = plan.warnings
-    assert "beyond the model's window of 40960" in warning
-    assert "extends it to 131072" in warning
+    assert "beyond the model's window of 40,960" in warning
+    assert "extends it to 131,072" in warning
 
 
 def test_a_quantized_value_cache_without_flash_attention_is_a_warning():

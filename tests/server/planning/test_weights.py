@@ -22,7 +22,7 @@ from specs import (
 
 from whichweights.planning.gguf_tensors import model_tensors
 from whichweights.planning.parameters import count_parameters
-from whichweights.planning.weights import language_parameters, weigh, weights_at_least
+from whichweights.planning.weights import language_parameters, weigh
 from whichweights_schemas.errors import UnknownQuantization, UnsupportedArchitecture
 from whichweights_schemas.models import ModelSpec, ParameterCounts
 
@@ -156,15 +156,3 @@ def test_the_lines_add_up_and_lie_in_their_bands(
     assert all(0 <= part.low <= part.bytes <= part.high for part in parts)
     assert len(plan.layers) == len(spec.layout)
     assert all(routed <= whole for routed, whole in zip(plan.experts, plan.layers, strict=True))
-
-
-@given(
-    spec=st.sampled_from((*ALL, SIZE_ONLY)),
-    form=st.sampled_from(
-        (*LADDER, "IQ1_S", "IQ2_XXS", "IQ3_XXS", "FP8", "AWQ-Int4", "native", "UD-Q4_K_XL")
-    ),
-)
-def test_the_quick_lower_bound_is_one_and_not_far_off(spec: ModelSpec, form: str):
-    bound, plan = weights_at_least(spec, form, "llama.cpp"), weigh(spec, form, "llama.cpp")
-    assert bound is not None
-    assert 0.5 * plan.language < bound <= plan.low

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Final
 
 from whichweights.planning.formats.mixture import (
     MixtureFacts,
     MixturePlan,
     Tensor,
+    TensorTable,
     plan_mixture,
 )
 
@@ -42,6 +44,11 @@ def _tensors() -> Iterator[Tensor]:
             yield Tensor(f"blk.{layer}.{part}.weight", shape)
 
 
+@cache
+def _table() -> TensorTable:
+    return TensorTable(_tensors())
+
+
 def reference_plan(
     file_type_name: str, *, imatrix: bool, embedding_and_output: str | None = None
 ) -> MixturePlan:
@@ -51,7 +58,7 @@ def reference_plan(
         UnknownQuantization: llama-quantize cannot make that file type.
     """
     return plan_mixture(
-        tuple(_tensors()),
+        _table(),
         _FACTS,
         file_type_name,
         imatrix=imatrix,

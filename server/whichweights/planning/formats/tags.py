@@ -74,10 +74,10 @@ class DecodedTag:
     bits_model: str | None
     bits_note: str
     block_layout: str
-    tensor_types: tuple[str, ...]
     container: str
     basis: Basis
     source: str
+    stated_types: tuple[str, ...] = ()
     date: str = AS_OF
     notes: tuple[str, ...] = ()
     base_file_type: str | None = None
@@ -90,6 +90,16 @@ class DecodedTag:
     replacement: str | None = None
     role: TensorRole = "model"
     shard: tuple[int, int] | None = None
+
+    @property
+    def tensor_types(self) -> tuple[str, ...]:
+        """Which tensors get what: as the format states it, else by the rule of llama-quantize."""
+        file_type = self.base_file_type or self.replacement
+        if self.stated_types or file_type is None:
+            return self.stated_types
+        ends = self.embedding_and_output
+        plan = reference_plan(file_type, imatrix=self.imatrix is True, embedding_and_output=ends)
+        return describe_types(plan)
 
 
 def known_formats() -> tuple[str, ...]:
@@ -252,9 +262,6 @@ def _from_file_type(text: str, kind: FileType) -> DecodedTag:
     needs_it = kind.imatrix is ImatrixNeed.REQUIRED
     has_it = needs_it or _IMATRIX_MARK.search(lowered) is not None
     block = BLOCK_TYPES[kind.default_type]
-    tensors = _tag_text.WITHOUT_RULE.get(kind.name)
-    if tensors is None:
-        tensors = describe_types(reference_plan(kind.name, imatrix=has_it))
     decoded = DecodedTag(
         text=text,
         canonical=kind.name,
@@ -265,7 +272,7 @@ def _from_file_type(text: str, kind: FileType) -> DecodedTag:
         bits_model=None if kind.bits_per_weight is None else REFERENCE_MODEL,
         bits_note=_tag_text.bits_note(kind),
         block_layout=f"{block.name}: {block.layout} ({block.bits_per_weight:g} bits per weight)",
-        tensor_types=tensors,
+        stated_types=_tag_text.WITHOUT_RULE.get(kind.name, ()),
         container="gguf",
         basis="computed",
         source=f"{LLAMA_FILE_TYPES}; bits: {MIXTURE_BITS}",
@@ -284,7 +291,7 @@ def _outside_gguf(decoded: DecodedTag) -> DecodedTag:
         bits_per_weight=decoded.nominal_bits,
         bits_model=None,
         bits_note="every weight",
-        tensor_types=(f"every tensor: {decoded.canonical}",),
+        stated_types=(f"every tensor: {decoded.canonical}",),
         container="safetensors",
         source="definition of the number format",
     )
@@ -310,7 +317,6 @@ def _as_hand_mix(decoded: DecodedTag, name: str, mix: HandMix) -> DecodedTag:
         changed,
         bits_per_weight=round(plan.bits_per_weight, 4),
         bits_note=f"computed for {mix.base} with both ends in {mix.embedding_and_output}",
-        tensor_types=describe_types(plan),
     )
 
 
@@ -333,7 +339,7 @@ def _without_bits(decoded: DecodedTag) -> DecodedTag:
         bits_per_weight=None,
         bits_model=None,
         bits_note="the publisher chose per tensor: read the file, the tag does not tell its size",
-        tensor_types=("chosen per tensor by the publisher: read the tensor list of the file",),
+        stated_types=("chosen per tensor by the publisher: read the tensor list of the file",),
         basis="published",
     )
 
@@ -353,7 +359,7 @@ def _from_layout(text: str, name: str) -> DecodedTag:
         bits_model=None,
         bits_note=f"of the quantized weights: {row.formula}",
         block_layout=_tag_text.layout_blocks(row),
-        tensor_types=(f"linear layers: {bits:.4g} bits", _tag_text.sixteen_bit(row)),
+        stated_types=(f"linear layers: {bits:.4g} bits", _tag_text.sixteen_bit(row)),
         container=row.container,
         basis="published" if row.container in ("exl2", "exl3") else "computed",
         source=row.source,

@@ -1,0 +1,1 @@
+"""Readers of model files: config.json, safetensors headers, GGUF headers. Bytes in, facts out."""
