@@ -112,6 +112,9 @@ class StateSpace(Shape):
     heads: int = Field(default=0, description="Mamba-2 only")
     groups: int = Field(default=1, description="Mamba-2 only")
     dt_rank: int = Field(default=0, description="Mamba-1 only")
+    gated_norm: bool = Field(
+        default=True, description="Mamba-2 only: a norm of inner_size before the output"
+    )
 
 
 class RecurrentState(Shape):

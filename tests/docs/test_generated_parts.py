@@ -121,11 +121,12 @@ def fields_of(prop: dict[str, Any], shapes: dict[str, Any]) -> str:
 
 def error_codes() -> str:
     """Every error code, what it means and the exit status of the command line."""
-    rows: list[tuple[str, ...]] = []
-    for branch in (errors.CallerError, errors.OperatorError, errors.UpstreamError):
-        for error in branch.__subclasses__():
-            if error.__module__ == errors.__name__:
-                rows.append((code(error.code), first_line(error), str(status_of(error.code))))
+    rows = [
+        (code(error.code), first_line(error), str(status_of(error.code)))
+        for branch in (errors.CallerError, errors.OperatorError, errors.UpstreamError)
+        for error in branch.__subclasses__()
+        if error.__module__ == errors.__name__
+    ]
     return table(("code", "meaning", "exit status"), *rows)
 
 

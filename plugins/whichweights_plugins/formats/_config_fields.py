@@ -40,6 +40,10 @@ class Fields:
         """Whether the key is there, null included."""
         return key in self._values
 
+    def raw(self, key: str) -> object:
+        """The value as JSON gave it, for keys that come in several forms."""
+        return self._values.get(key)
+
     def optional(self, *keys: str) -> int | None:
         """The first of these that is there, as an integer; the class default; else None."""
         for key in keys:
@@ -67,6 +71,17 @@ class Fields:
                 hint="Name the original repository; its config.json is usually complete.",
             )
         return self._assume(keys[0], default)
+
+    def number(self, key: str) -> float | None:
+        """A number that need not be whole, or None."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise malformed(f"config.json: `{key}` is no number")
+        if not 0 <= value <= MAX_VALUE:
+            raise malformed(f"config.json: `{key}` is out of range")
+        return float(value)
 
     def layers(self, *keys: str) -> int:
         """The number of layers, within bounds."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Literal
 
 from whichweights_plugins.knowledge._tables import Row
@@ -33,6 +34,7 @@ def normalise(text: str) -> str:
     return _SEPARATORS.sub(" ", text.lower()).strip()
 
 
+@lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """Normalised, with "qwen3" as "qwen 3" and "32 b" as "32b"."""
     return _UNIT_APART.sub("", _NUMBER_AFTER_WORD.sub(" ", normalise(text)))

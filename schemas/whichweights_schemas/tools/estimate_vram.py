@@ -13,7 +13,11 @@ from whichweights_schemas.deployment import (
     Engine,
     EngineOptions,
     KvCacheType,
+    LoraTargets,
+    Optimizer,
+    Sharding,
     TrainingOptions,
+    TrainingRecipe,
     Workload,
 )
 from whichweights_schemas.evidence import Band, Basis, is_none
@@ -44,6 +48,11 @@ _WORKLOAD_SPELLINGS = choice(
 _KV_SPELLINGS = choice(
     fp16="f16", float16="f16", bfloat16="bf16", fp8e4m3="fp8", fp8e5m2="fp8", q8="q8_0", q4="q4_0"
 )
+_TARGET_SPELLINGS = choice(qv="query_value", qvproj="query_value", attn="attention")
+_OPTIMIZER_SPELLINGS = choice(
+    adamwtorch="adamw", adamwtorchfused="adamw", adam="adamw", adamwbnb8bit="adamw_8bit",
+    adam8bit="adamw_8bit",
+)  # fmt: skip
 
 EngineChoice = Annotated[Literal["auto", Engine], BeforeValidator(_ENGINE_SPELLINGS)]
 WorkloadChoice = Annotated[Workload, BeforeValidator(_WORKLOAD_SPELLINGS)]
@@ -66,7 +75,11 @@ class VramOptions(EngineOptions, TrainingOptions):
     gpu_layers: Annotated[int, Field(ge=0, le=10_000), BeforeValidator(whole_number)] | None = None
     lora_rank: Annotated[Count, Field(le=65_536)] | None = None
     sequence_length: Tokens | None = None
-    trainable_parameters: Annotated[int, BeforeValidator(whole_number), Field(ge=1)] | None = None
+    recipe: Annotated[TrainingRecipe, BeforeValidator(choice())] | None = None
+    lora_targets: Annotated[LoraTargets, BeforeValidator(_TARGET_SPELLINGS)] | None = None
+    optimizer: Annotated[Optimizer, BeforeValidator(_OPTIMIZER_SPELLINGS)] | None = None
+    sharding: Annotated[Sharding, BeforeValidator(choice())] | None = None
+    trainable_parameters: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] | None = None
     gradient_accumulation: Annotated[Count, Field(le=100_000)] | None = None
     micro_batch: Annotated[Count, Field(le=100_000)] | None = None
 

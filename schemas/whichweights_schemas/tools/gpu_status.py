@@ -20,9 +20,10 @@ class GpuStatusArguments(ToolArguments):
 
 
 class DeviceStatus(Shape):
-    """One device. Memory in GiB; null with a reason in `unknown`."""
+    """One device, or `count` equal named ones. Memory in GiB; null with a reason in `unknown`."""
 
     name: str
+    count: int = 1
     kind: str
     index: int | None = None
     uuid: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -43,6 +44,8 @@ def call(arguments: Sequence[str]) -> int:
     except UsageError as error:
         _exits.complain(str(error))
         return _exits.USAGE
+    # One answer lives for a fraction of a second: looking for cycles would be a quarter of it.
+    gc.disable()
     wire = claim(stdin=False)
     with os.fdopen(wire.write_fd, "w", encoding="utf-8", errors="replace") as out:
         try:
@@ -54,6 +57,7 @@ def call(arguments: Sequence[str]) -> int:
             status = _exits.OK
         except KeyboardInterrupt:
             status = _exits.INTERRUPTED
+    gc.freeze()  # and so would the search at the exit
     return leave(status)
 
 

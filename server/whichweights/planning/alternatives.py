@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from whichweights.planning.choices import GGUF_LADDER, MLX_LADDER, VLLM_LADDER, Run, run_status
-from whichweights.planning.formats import Status, decode_tag
+from whichweights.planning.formats import KV_TYPES, Status, decode_tag
 from whichweights.planning.memory_types import MemoryPlan, Verdict
 from whichweights.planning.running import ChosenRun, PlannedRun, RunRequest, plan_run
 from whichweights_schemas.deployment import Engine, KvCacheType
@@ -115,9 +115,9 @@ def _offload(
     run = Run(GGUF_LADDER[-1], "llama.cpp", "alternative")
     if run_status(run, request.accelerators) is Status.NO:
         return
-    changed = replace(
-        request, quantization=run.quantization, engine="llama.cpp", kv_cache_type=None
-    )
+    if request.kv_cache_type and run.engine not in KV_TYPES[request.kv_cache_type].engines:
+        return
+    changed = replace(request, quantization=run.quantization, engine="llama.cpp")
     planned = plan_run(spec, changed, run)
     part = planned.plan.verdict == "fits_with_offload"
     where = " with part of the model in system memory" if part else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from whichweights.planning.choices import Run, candidate_runs
-from whichweights.planning.formats import default_kv_type
+from whichweights.planning.formats import KV_TYPES, default_kv_type, kv_type
 from whichweights.planning.inference import InferencePlanner
 from whichweights.planning.memory_types import MemoryPlan
 from whichweights.planning.parallelism import with_ranks
@@ -73,15 +73,19 @@ def default_context(spec: ModelSpec, context_tokens: int | None) -> int:
 
 
 def deployment_of(spec: ModelSpec, request: RunRequest, run: Run) -> Deployment:
-    """The deployment a run means for a model. Raises InvalidArgument for impossible ranks."""
-    kv = request.kv_cache_type or default_kv_type(run.engine).name
+    """The deployment a run means for a model.
+
+    Raises InvalidArgument for ranks or a KV cache type that the engine does not take.
+    """
+    asked = request.kv_cache_type
+    kv = kv_type(asked, run.engine) if asked else default_kv_type(run.engine)
     return Deployment.model_construct(
         engine=run.engine,
         workload=request.workload,
         quantization=run.quantization,
         context_tokens=default_context(spec, request.context_tokens),
         concurrent_sequences=request.concurrent_sequences,
-        kv_cache_type=kv,
+        kv_cache_type=kv.name,
         options=with_ranks(spec, run.engine, request.options, len(request.accelerators)),
         training=request.training,
         accelerators=request.accelerators,
@@ -103,22 +107,34 @@ def planned_runs(spec: ModelSpec, request: RunRequest) -> Iterator[PlannedRun]:
 
 
 def runs_for(spec: ModelSpec, request: RunRequest) -> tuple[Run, ...]:
-    """The runs worth trying for this request, best quality first."""
-    return candidate_runs(
+    """The runs worth trying for this request, best quality first.
+
+    Engines without the asked KV cache type are left out, unless no other is left.
+    """
+    runs = candidate_runs(
         spec,
         quantization=request.quantization,
         engine=request.engine,
         workload=request.workload,
         devices=request.accelerators,
     )
+    asked = request.kv_cache_type
+    able = [run for run in runs if asked is None or run.engine in KV_TYPES[asked].engines]
+    return tuple(able) or runs
 
 
 def choose_run(spec: ModelSpec, request: RunRequest) -> ChosenRun:
-    """The native format if it fits, else the best common format that does, else the last one."""
+    """The native format if it fits, else the best common format that does, else the last one.
+
+    Whoever asks for offload is served by a run that fits with it.
+    """
+    options = request.options
+    offload = options.cpu_offload in ("layers", "experts") or options.gpu_layers is not None
+    served = ("fits", "fits_with_offload") if offload else ("fits",)
     tried: list[PlannedRun] = []
     for planned in planned_runs(spec, request):
         tried.append(planned)
-        if planned.plan.verdict == "fits":
+        if planned.plan.verdict in served:
             return ChosenRun(planned, tuple(tried))
     tight = next((p for p in tried if p.plan.verdict == "tight"), None)
     return ChosenRun(tight or tried[-1], tuple(tried))

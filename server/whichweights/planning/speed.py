@@ -94,6 +94,8 @@ def estimate_speed(planner: InferencePlanner, plan: MemoryPlan) -> SpeedEstimate
     active weights (experts a token passes only) + the mean cache. Sources: llama.cpp discussions
     4167, 15013, 10879, 15396 and others.
     """
+    if planner.spec.kind == "encoder":
+        return _no_speed("an encoder generates no tokens")
     if plan.settings.engine not in _ENGINES:
         return _no_speed(_NO_ENGINE.format(engine=plan.settings.engine))
     if plan.verdict in ("does_not_fit", "unknown"):

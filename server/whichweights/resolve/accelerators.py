@@ -15,7 +15,7 @@ from whichweights_schemas.providers import AcceleratorCatalogue, GpuProvider
 from whichweights_schemas.requests import LookupAccelerator
 
 LIVE = "live"
-MAX_DEVICES = 4096
+MAX_DEVICES = 512
 MAX_BYTES = 1 << 60
 
 _COUNT = re.compile(r"(?:(\d{1,4})\s*[x\u00d7*]\s*)?(.+)", re.IGNORECASE | re.DOTALL)

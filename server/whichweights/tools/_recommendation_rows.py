@@ -21,6 +21,8 @@ from whichweights_schemas.tools.recommend_model import (
 )
 
 CAVEATS = 4
+# Facts of a model that no figure of a recommendation rests on.
+_UNUSED = frozenset({"extended_context_tokens", "languages", "gated", "notes"})
 _NEARNESS = {"this_model": 2, "base_model": 1, "same_family": 0}
 
 
@@ -141,12 +143,13 @@ def _caveats(pick: Pick, weights: Weights) -> Iterator[str]:
         words = "no commercial use" if reading.commercial_use == "no" else "not read, check it"
         yield f"licence {spec.license or 'unknown'}: {words}"
     if pick.planned.run.quantization != native_format(spec):
-        yield f"scores were measured on its own format, not on {pick.planned.run.quantization}"
+        yield "quantized below the format it was measured in"
     status, reason = run_support(pick.planned.run, pick.planned.deployment.accelerators)
     if status is Status.PARTIAL:
         yield f"{pick.planned.run.quantization} on {pick.planned.run.engine}: {reason}"
-    if spec.unverified:
-        yield f"unverified: {', '.join(spec.unverified[:3])}"
+    unverified = [name for name in spec.unverified if name not in _UNUSED]
+    if unverified:
+        yield f"unverified: {', '.join(unverified[:3])}"
 
 
 def _agentic(pick: Pick, weights: Weights) -> Iterator[str]:

@@ -35,7 +35,11 @@ from whichweights_schemas.tools.recommend_model import RecommendModelArguments
 
 _LOOKED_UP_AT_ONCE = 12
 _GIB = 1 << 30
+DOES_NOT_FIT = "does not fit"
+MAY_NOT_FIT = "may well not fit"
 LOWER = "ranked lower, not planned"
+# A tight run whose high end is further above the free memory is not recommended. Our convention.
+FAR = 1.15
 
 
 @dataclass(frozen=True)
@@ -165,24 +169,31 @@ class Search:
         except CallerError as error:
             self.rejections.add(f"cannot be planned: {error.code}", spec.id)
             return
-        if run_status(planned.run, self.machine.accelerators) is Status.NO:
-            self.rejections.add("no engine runs it on these devices", spec.id)
-            return
-        plan = planned.plan
-        if plan.verdict not in ("fits", "tight"):
-            if plan.verdict == "fits_with_offload":
-                self.offloaded.append((spec, planned))
-            size = f"{spec.id} ({plan.total / _GIB:.1f} GiB)"
-            self.rejections.add("does not fit", size)
-            return
-        speed = estimate_speed(planned.planner, plan).decode
+        speed = estimate_speed(planned.planner, planned.plan).decode
+        misfit = self._misfit(spec, planned)
         slow = self._too_slow(speed)
+        if misfit is not None:
+            self.rejections.add(*misfit)
+            return
         if slow is not None:
             self.rejections.add(slow, spec.id)
             return
         tags = [language.tag for language in self.languages]
         languages = tuple(zip(tags, self._coverage[spec.id], strict=True))
         self.found.append(Found(candidate, planned, speed, languages))
+
+    def _misfit(self, spec: ModelSpec, planned: PlannedRun) -> tuple[str, str] | None:
+        """Why a planned run is no recommendation, and the model with its figure."""
+        plan = planned.plan
+        if run_status(planned.run, self.machine.accelerators) is Status.NO:
+            return "no engine runs it on these devices", spec.id
+        if plan.verdict not in ("fits", "tight"):
+            if plan.verdict == "fits_with_offload":
+                self.offloaded.append((spec, planned))
+            return DOES_NOT_FIT, f"{spec.id} ({plan.total / _GIB:.1f} GiB)"
+        if plan.high > FAR * (self.free_bytes or 0):
+            return MAY_NOT_FIT, f"{spec.id} (up to {plan.high / _GIB:.1f} GiB)"
+        return None
 
     def _too_slow(self, speed: Band | None) -> str | None:
         least = self.arguments.min_tokens_per_second

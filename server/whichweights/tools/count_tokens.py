@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from whichweights.answering import EvidenceLog
 from whichweights.planning.tokens import message_overhead, show_pieces, words_of
 from whichweights.registry import ProviderSession
@@ -14,6 +16,7 @@ from whichweights_schemas.tools.count_tokens import (
     CountTokensArguments,
     CountTokensResult,
     InputSize,
+    Message,
     TokenCount,
 )
 
@@ -24,7 +27,7 @@ _INPUTS = ("text", "messages", "path", "words", "pages")
 async def run(arguments: CountTokensArguments, session: ProviderSession) -> CountTokensResult:
     """Count for every model. Raises InvalidArgument, InputTooLarge, NoTokenizer, ModelNotFound."""
     texts = _texts(arguments)
-    size = _size(texts)
+    size = _size(texts, arguments.messages or ())
     record = EvidenceLog()
     counts = [
         await _count(session, name, arguments, texts, size, record) for name in arguments.models
@@ -62,15 +65,20 @@ def _texts(arguments: CountTokensArguments) -> list[str]:
     return [message.content for message in arguments.messages or ()]
 
 
-def _size(texts: list[str]) -> InputSize:
-    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    if size > MAX_TEXT_BYTES:
+def _size(texts: list[str], messages: Sequence[Message]) -> InputSize:
+    size = sum(map(_bytes, texts))
+    around = sum(_bytes(message.role) + _bytes(message.name or "") for message in messages)
+    if size + around > MAX_TEXT_BYTES:
         raise InputTooLarge(
-            f"the text has {size:,} bytes",
-            field="text",
+            f"the text has {size + around:,} bytes",
+            field="messages" if messages else "text",
             hint=f"at most {MAX_TEXT_BYTES:,} bytes a call; count it in parts",
         )
     return InputSize(characters=sum(map(len, texts)), words=sum(map(words_of, texts)), bytes=size)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 async def _count(
@@ -85,7 +93,7 @@ async def _count(
     record.warn(*counted.notes)
     tokenizer = counted.tokenizer
     raw = await in_thread(lambda: sum(tokenizer.count(text) for text in texts))
-    method, tokens = _with_overhead(counted, arguments, raw, record)
+    method, tokens = await _with_overhead(counted, arguments.messages, raw, record)
     pieces = None
     if arguments.show_tokens and texts:
         pieces = await in_thread(lambda: show_pieces(tokenizer, texts[0], arguments.show_tokens))
@@ -103,7 +111,7 @@ async def _count(
         method=method,
         tokenizer=tokenizer.identity.name,
         context_window=window,
-        context_used_percent=round(100 * tokens / window, 2) if window else None,
+        context_used_percent=round(100 * tokens / window, 4) if window else None,
         input_cost_usd=prices[0],
         total_cost_usd=prices[1],
         tokens_per_word=round(raw / size.words, 3) if size.words else None,
@@ -112,10 +120,10 @@ async def _count(
     )
 
 
-def _with_overhead(
-    counted: CountedModel, arguments: CountTokensArguments, raw: int, record: EvidenceLog
+async def _with_overhead(
+    counted: CountedModel, messages: Sequence[Message] | None, raw: int, record: EvidenceLog
 ) -> tuple[CountMethod, int]:
-    if arguments.messages is None:
+    if messages is None:
         return "exact", raw
     rule = counted.tokenizer.message_rule
     if rule is None:
@@ -127,11 +135,11 @@ def _with_overhead(
         )
     families = ", ".join(rule.documented_for)
     record.add("counts.tokens", "published", rule.source, note=f"documented for {families}")
-    named = sum(message.name is not None for message in arguments.messages)
-    roles = sum(counted.tokenizer.count(message.role) for message in arguments.messages)
-    names = sum(counted.tokenizer.count(m.name) for m in arguments.messages if m.name)
-    overhead = message_overhead(rule, messages=len(arguments.messages), named=named)
-    return "rule", raw + roles + names + overhead
+    named = [message.name for message in messages if message.name is not None]
+    around = [*(message.role for message in messages), *named]
+    counts = await in_thread(lambda: sum(map(counted.tokenizer.count, around)))
+    overhead = message_overhead(rule, messages=len(messages), named=len(named))
+    return "rule", raw + counts + overhead
 
 
 def _window(counted: CountedModel) -> int | None:
@@ -165,7 +173,9 @@ def text(result: CountTokensResult) -> str:
     for count in result.counts:
         line = f"{count.model}: {count.tokens:,} tokens ({count.method}, {count.tokenizer})"
         if count.context_window:
-            line += f", {count.context_used_percent:g} % of its {count.context_window:,} window"
+            share = count.context_used_percent or 0
+            used = f"{share:.1f}" if share >= 0.1 or not share else "under 0.1"
+            line += f", {used} % of its window of {count.context_window:,}"
         if count.total_cost_usd is not None:
             line += f", ${count.total_cost_usd:.6f} at list price"
         lines.append(line)

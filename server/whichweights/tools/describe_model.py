@@ -60,7 +60,7 @@ async def run(arguments: DescribeModelArguments, session: ProviderSession) -> De
         hosted = await hosted_model(session, arguments.model)
         if hosted is None:
             raise
-        return _hosted(hosted, record)
+        return _hosted(hosted, arguments.fields or _ALL, record)
     return await _open_weight(resolved, arguments.fields or _ALL, session, record)
 
 
@@ -241,7 +241,9 @@ _SECTIONS: dict[Section, Callable[[ModelSpec, EvidenceLog], object]] = {
 }
 
 
-def _hosted(model: ApiModel, record: EvidenceLog) -> DescribeModelResult:
+def _hosted(
+    model: ApiModel, sections: tuple[Section, ...], record: EvidenceLog
+) -> DescribeModelResult:
     record.extend(model.evidence, prefix="api.")
     if model.prices:
         record.add("api.prices", "published", model.prices.source, date=model.prices.date)
@@ -254,11 +256,15 @@ def _hosted(model: ApiModel, record: EvidenceLog) -> DescribeModelResult:
         kind="api",
         source="knowledge",
         release_date=model.release_date,
-        context=ContextAnswer(max_tokens=model.context_tokens),
-        skills=SkillsAnswer(
-            tool_use=model.tool_use,
-            reasoning=model.reasoning,
-            input_modalities=model.input_modalities,
+        context=(ContextAnswer(max_tokens=model.context_tokens) if "context" in sections else None),
+        skills=(
+            SkillsAnswer(
+                tool_use=model.tool_use,
+                reasoning=model.reasoning,
+                input_modalities=model.input_modalities,
+            )
+            if "skills" in sections
+            else None
         ),
         api=model,
         warnings=record.warnings,

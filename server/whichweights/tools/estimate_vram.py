@@ -55,7 +55,7 @@ _MODEL_SOURCES = 3
 _MOVES_MEMORY = frozenset(
     {"native", "blocks", "layout", "parameters", "max_context_tokens", "tied_embeddings"}
 )
-_MOST_DEVICE_ROWS = 8
+_MOST_DEVICE_ROWS = 4
 
 
 async def run(arguments: EstimateVramArguments, session: ProviderSession) -> EstimateVramResult:

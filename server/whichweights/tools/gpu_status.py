@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from whichweights.answering import EvidenceLog, gib_or_none
 from whichweights.planning.device_formats import runnable_formats
 from whichweights.registry import ProviderSession
@@ -26,7 +28,7 @@ async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuSta
         if device.unverified:
             record.warn(f"{device.name}: {', '.join(device.unverified)} unverified")
     return GpuStatusResult(
-        devices=tuple(
+        devices=_counted(
             _status(device, machine.sources.get(index, "argument"))
             for index, device in enumerate(machine.accelerators)
         ),
@@ -36,6 +38,17 @@ async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuSta
         evidence=record.evidence,
         unknown=record.unknowns,
     )
+
+
+def _counted(rows: Iterable[DeviceStatus]) -> tuple[DeviceStatus, ...]:
+    """One row a device; named devices that are the same are counted together."""
+    found: list[DeviceStatus] = []
+    for row in rows:
+        if found and row.uuid is None and found[-1].model_copy(update={"count": 1}) == row:
+            found[-1] = row.model_copy(update={"count": found[-1].count + 1})
+        else:
+            found.append(row)
+    return tuple(found)
 
 
 def _status(device: Accelerator, source: str) -> DeviceStatus:
@@ -51,7 +64,7 @@ def _status(device: Accelerator, source: str) -> DeviceStatus:
         total_note=device.total_note,
         used_gib=gib_or_none(device.used_bytes),
         free_gib=gib_or_none(device.free_bytes),
-        memory_bandwidth_gb_s=bandwidth / 1e9 if bandwidth else None,
+        memory_bandwidth_gb_s=round(bandwidth / 1e9, 1) if bandwidth else None,
         compute_capability=device.compute_capability,
         architecture=device.architecture,
         unified_memory=device.unified_memory,
@@ -67,17 +80,17 @@ def _status(device: Accelerator, source: str) -> DeviceStatus:
 def text(result: GpuStatusResult) -> str:
     """One line a device."""
     lines = [_line(device) for device in result.devices]
-    if not lines:
-        lines.append("No GPU found.")
     if result.system_memory is not None:
         lines.append(_line(result.system_memory))
-    return "\n".join((*lines, *result.warnings, *(u.reason for u in result.unknown[:3])))
+    unread = [f"{entry.field}: {entry.reason}" for entry in result.unknown[:3]]
+    return "\n".join((*lines, *(w for w in result.warnings if w not in lines), *unread))
 
 
 def _line(device: DeviceStatus) -> str:
     free = "unknown" if device.free_gib is None else f"{device.free_gib:.1f} GiB"
     total = "unknown" if device.total_gib is None else f"{device.total_gib:.1f} GiB"
-    line = f"{device.name}: {free} free of {total}"
+    many = f"{device.count}x " if device.count > 1 else ""
+    line = f"{many}{device.name}: {free} free of {total}{' each' if many else ''}"
     if device.compute_capability:
         line += f", compute capability {device.compute_capability}"
     if device.memory_bandwidth_gb_s:

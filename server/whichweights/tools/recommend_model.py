@@ -15,7 +15,7 @@ from whichweights.resolve.clock import utc_now
 from whichweights.resolve.languages import ResolvedLanguage, resolve_language
 from whichweights.tools._recommend_text import recommend_text
 from whichweights.tools._recommendation_rows import api_alternative, named_score, recommendation
-from whichweights.tools._recommending import Found, Search
+from whichweights.tools._recommending import DOES_NOT_FIT, MAY_NOT_FIT, Found, Search
 from whichweights.tools._spec import ToolSpec
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.tools.recommend_model import (
@@ -26,7 +26,7 @@ from whichweights_schemas.tools.recommend_model import (
 )
 
 _HOSTED_SHOWN = 3
-_TOO_LARGE = (TOO_LARGE, "does not fit")
+_TOO_LARGE = (TOO_LARGE, DOES_NOT_FIT, MAY_NOT_FIT)
 _METHOD = "weights of the parts are this tool's own, see score_parts"
 
 

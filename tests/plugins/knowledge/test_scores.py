@@ -8,7 +8,7 @@ from whichweights_plugins.knowledge.building.scores import BUILDERS, check_score
 from whichweights_plugins.knowledge.scores import KnowledgeScores
 from whichweights_schemas.languages import ScoreEvidence
 from whichweights_schemas.models import ModelSpec, ParameterCounts
-from whichweights_schemas.requests import ScoreQuestion
+from whichweights_schemas.requests import ScoreQuestion, SkillTableQuestion
 
 
 def model(id: str, parameters: float | None = None, base: str | None = None) -> ModelSpec:
@@ -168,3 +168,21 @@ def test_a_label_is_a_repository_only_where_one_can_be_meant(
 def test_a_benchmark_without_a_skill_stops_the_build():
     with pytest.raises(ValueError, match="no skill"):
         benchmark({"benchmark": "Chess"})
+
+
+async def test_the_table_of_a_skill_has_every_row_under_the_id_of_its_model():
+    provider = construct(KnowledgeScores)
+    rows = await provider.table(SkillTableQuestion(skills=("agentic", "coding")))
+    packed = [
+        score
+        for row in load_rows("scores")
+        for score in row["scores"]
+        if {"agentic", "coding"} & set(score[4])
+    ]
+    assert len(rows) == len(packed)
+    assert {row.skill for row in rows} == {"agentic", "coding"}
+    assert {row.measured_on for row in rows} == {"this_model"}
+    own = await provider.evidence(ScoreQuestion(model=model("Qwen/Qwen3-32B"), skill="agentic"))
+    listed = [row for row in rows if row.measured_model == "Qwen/Qwen3-32B"]
+    assert {row.score for row in own.scores} <= {row.score for row in listed}
+    assert await provider.table(SkillTableQuestion(skills=("no such skill",))) == ()

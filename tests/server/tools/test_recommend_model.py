@@ -47,6 +47,9 @@ async def test_everything_recommended_is_accepted_by_estimate_vram(
 ) -> None:
     result = await tools.recommend_model(**arguments)
     assert len(result.recommendations) == 3
+    machine = await tools.gpu_status(accelerators=arguments["accelerators"])
+    memory = machine.devices or (machine.system_memory,)
+    free = sum(device.count * (device.free_gib or 0) for device in memory if device)
     for row in result.recommendations:
         estimate = await tools.estimate_vram(
             model=row.model,
@@ -58,6 +61,7 @@ async def test_everything_recommended_is_accepted_by_estimate_vram(
         assert estimate.verdict == row.verdict
         assert estimate.verdict in ("fits", "tight")
         assert estimate.memory_gib.total == row.vram_gib
+        assert estimate.memory_gib.high <= 1.15 * free
         assert not any("cannot run" in warning for warning in estimate.warnings)
 
 

@@ -1,0 +1,210 @@
+"""The whole plan of a fine-tuning run: parts, devices, verdict. Pure and deterministic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from whichweights.planning._settings import resolve_settings
+from whichweights.planning.memory_types import (
+    Assumption,
+    CacheFigures,
+    MemoryPlan,
+    Part,
+    Settings,
+    Verdict,
+)
+from whichweights.planning.placement import Amount, DeviceLoad, judge
+from whichweights.planning.runtime import runtime_part
+from whichweights.planning.training.activations import activation_shape
+from whichweights.planning.training.bands import RESIDUALS, ActivationTerms
+from whichweights.planning.training.recipes import Recipe, resolve_recipe
+from whichweights.planning.training.states import (
+    States,
+    share_of,
+    training_states,
+    training_weights,
+)
+from whichweights.planning.weights import WeightPlan
+from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.deployment import Deployment
+from whichweights_schemas.errors import InvalidArgument
+from whichweights_schemas.models import ModelSpec
+
+__all__ = ["PlacedTraining", "TrainingPlanner", "plan_training"]
+
+_NO_CACHE = "training keeps no KV cache"
+
+
+def plan_training(spec: ModelSpec, deployment: Deployment) -> MemoryPlan:
+    """Every byte of a fine-tuning run, where it lies and whether it fits. Bytes, never rounded.
+
+    Raises:
+        UnsupportedArchitecture: neither the shape nor the number of parameters is known.
+        UnknownQuantization: the format is not known.
+        InvalidArgument: switches that contradict each other, or a format nobody trains on.
+    """
+    return TrainingPlanner(spec, deployment).plan()
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedTraining:
+    """One length and batch tried: the parts, the loads they make, and what the verdict would be."""
+
+    recipe: Recipe
+    parts: tuple[Part, ...]
+    loads: tuple[DeviceLoad, ...]
+    offloaded_bytes: int
+    verdict: Verdict
+
+
+class TrainingPlanner:
+    """A training deployment with all that does not depend on length and batch at hand."""
+
+    def __init__(self, spec: ModelSpec, deployment: Deployment) -> None:
+        if deployment.workload == "inference":
+            raise InvalidArgument("this plan is for training, not inference", field="workload")
+        self.spec = spec
+        self.deployment = deployment
+        self.recipe, recipe_notes = resolve_recipe(deployment)
+        settings, notes = resolve_settings(
+            deployment.model_copy(update={"engine": "transformers"}, deep=False)
+        )
+        self.settings: Settings = replace(
+            settings,
+            context_tokens=self.recipe.sequence_length,
+            prompt_tokens=self.recipe.sequence_length,
+            concurrent_sequences=self.recipe.micro_batch,
+            flash_attention=self.recipe.flash_attention,
+        )
+        self.assumptions: tuple[Assumption, ...] = (*notes, *recipe_notes)
+        self.weights: WeightPlan = training_weights(spec, deployment)
+        self.states: States = training_states(spec, self.weights, self.recipe)
+        self.shape = activation_shape(spec)
+        found = tuple(device for device in deployment.accelerators if device.kind != "cpu")
+        self.devices: tuple[Accelerator, ...] = found
+        self.memory = next(
+            (device for device in deployment.accelerators if device.kind == "cpu"),
+            deployment.memory,
+        )
+
+    def terms(self, recipe: Recipe | None = None) -> ActivationTerms:
+        """The activation terms of one device, in bytes before the fitted factors."""
+        recipe = recipe or self.recipe
+        return ActivationTerms.of(self.shape, recipe, self.states)
+
+    def place(
+        self, *, sequence_length: int | None = None, micro_batch: int | None = None
+    ) -> PlacedTraining:
+        """The run with another length or batch; what is left out is as in the deployment."""
+        recipe = replace(
+            self.recipe,
+            sequence_length=sequence_length or self.recipe.sequence_length,
+            micro_batch=micro_batch or self.recipe.micro_batch,
+        )
+        count = max(1, len(self.devices))
+        terms = self.terms(recipe)
+        own = (*terms.parts(recipe, self.shape.known), *self._gathered(recipe, count))
+        lines: list[Part] = []
+        loads = [Amount() for _ in range(count)]
+        for part in self.states.parts:
+            cut = share_of(part, recipe.sharding, count)
+            lines.append(_times(part, count // cut))
+            for index in range(count):
+                whole = Amount(part.bytes, part.low, part.high)
+                loads[index] = loads[index].plus(whole.share(index, cut) if cut > 1 else whole)
+        split = recipe.sharding == "layers" and count > 1
+        for part in own:
+            lines.append(part if split else _times(part, count))
+            for index in range(count):
+                whole = Amount(part.bytes, part.low, part.high)
+                loads[index] = loads[index].plus(whole.share(index, count) if split else whole)
+        return self._placed(recipe, lines, loads, terms.offloaded)
+
+    def _placed(
+        self, recipe: Recipe, lines: list[Part], loads: list[Amount], offloaded: int
+    ) -> PlacedTraining:
+        """Adds the runtime of each device and judges."""
+        found: list[DeviceLoad] = []
+        devices = self.devices or (self.memory,)
+        for device, load in zip(devices, loads, strict=True):
+            part = runtime_part(device)
+            outside = Amount()
+            if part is not None:
+                outside = Amount(part.bytes, part.low, part.high)
+                line = part.as_part(1, 0)
+                same = next((at for at, old in enumerate(lines) if old.name == line.name), None)
+                if same is None:
+                    lines.append(line)
+                else:
+                    lines[same] = _plus(lines[same], line)
+            found.append(DeviceLoad(device, load, outside, None))
+        verdict = judge(tuple(found), None, offloaded=False)
+        return PlacedTraining(
+            recipe, tuple(lines), tuple(found), offloaded * max(1, len(self.devices)), verdict
+        )
+
+    def _gathered(self, recipe: Recipe, count: int) -> tuple[Part, ...]:
+        """What a fully sharded run gathers: the layer at work and the one fetched ahead."""
+        if recipe.sharding not in ("zero3", "fsdp") or count < 2:
+            return ()
+        layer = self.states.largest_layer
+        missing = 2 * (layer - layer // count)
+        return (
+            Part(
+                "gathered layers",
+                "activations",
+                *(missing, missing // 2, 2 * missing),
+                "computed",
+                "two whole layers, one of them fetched ahead (FSDP backward prefetch)",
+            ),
+        )
+
+    def plan(self) -> MemoryPlan:
+        """The plan of the deployment, with the recipe named in its assumptions."""
+        placed = self.place()
+        parts = placed.parts
+        return MemoryPlan(
+            settings=self.settings,
+            parts=parts,
+            total=sum(part.bytes for part in parts),
+            low=sum(part.low for part in parts),
+            high=sum(part.high for part in parts),
+            cache=CacheFigures(0, 0, None, "exact", _NO_CACHE),
+            devices=tuple(load.plan(None) for load in placed.loads),
+            verdict=placed.verdict,
+            layers=self.spec.layers,
+            layers_on_devices=self.spec.layers if self.devices else 0,
+            expert_layers_on_host=0,
+            warnings=self._warnings(placed),
+            assumptions=self.assumptions,
+        )
+
+    def _warnings(self, placed: PlacedTraining) -> tuple[str, ...]:
+        found: list[str] = []
+        window, length = self.spec.max_context_tokens, placed.recipe.sequence_length
+        if window is not None and length > window:
+            found.append(f"sequence_length {length} is beyond the model's window of {window}")
+        if not self.shape.known:
+            found.append("the layers of this model are not known: activations follow its size")
+        if placed.offloaded_bytes:
+            size = placed.offloaded_bytes / 2**30
+            found.append(f"{size:.1f} GiB of checkpoints lie in system memory, not in the total")
+        if self.deployment.workload == "full_finetune" and self.spec.parameters.vision:
+            found.append("the vision tower is counted as frozen")
+        return tuple(found)
+
+
+def _times(part: Part, count: int) -> Part:
+    return replace(part, bytes=part.bytes * count, low=part.low * count, high=part.high * count)
+
+
+def _plus(part: Part, other: Part) -> Part:
+    return replace(
+        part,
+        bytes=part.bytes + other.bytes,
+        low=part.low + other.low,
+        high=part.high + other.high,
+    )
+
+
+assert RESIDUALS
