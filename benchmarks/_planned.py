@@ -282,9 +282,9 @@ def _vllm_parts(case: Case, plan: MemoryPlan, ranks: int) -> list[Pair]:
     peak = (measured["activation_mib"] + measured["non_torch_mib"]) * MIB
     found.append(Pair("vLLM activation + non-torch", peak, *activations))
     if "weights_mib" in measured:
-        both = [one + other for one, other in zip(weights, activations, strict=True)]
+        both = _each(_group(plan, "weights", "activations"), ranks)
         total = peak + measured["weights_mib"] * MIB
-        found.append(Pair("vLLM non-KV", total, *both, 1.2 * weights[0]))
+        found.append(Pair("vLLM non-KV", total, *both, rule=1.2 * weights[0]))
     return found
 
 
@@ -308,9 +308,9 @@ def _vllm_pool(case: Case, plan: MemoryPlan, ranks: int) -> list[Pair]:
         found.append(Pair("vLLM KV pool", measured, *edges, rule))
     per_token = plan.cache.bytes_per_token
     if "kv_tokens" in case.measured and per_token:
-        tokens = [edge / per_token for edge in edges]
-        rule = rule / per_token
-        found.append(Pair("vLLM KV tokens", case.measured["kv_tokens"], *tokens, rule))
+        value, low, high = (edge / per_token for edge in edges)
+        tokens = case.measured["kv_tokens"]
+        found.append(Pair("vLLM KV tokens", tokens, value, low, high, rule / per_token))
     return found
 
 

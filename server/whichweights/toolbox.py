@@ -130,7 +130,16 @@ def error_answer(error: WhichweightsError) -> ToolAnswer:
         line += f". {_sentence(error.hint)}"
     if error.suggestions and not any(s in line for s in error.suggestions[:1]):
         line += f" ({', '.join(error.suggestions[:6])})"
-    return ToolAnswer(dict(error.detail()), " ".join(line.split()), is_error=True)
+    structured = {name: _printable(value) for name, value in error.detail().items()}
+    return ToolAnswer(structured, _printable(line), is_error=True)
+
+
+def _printable(value: Any) -> Any:
+    """Text in one line, without what a terminal would obey or UTF-8 cannot hold."""
+    if isinstance(value, str):
+        line = " ".join(value.split())
+        return "".join(character if character.isprintable() else "\ufffd" for character in line)
+    return [_printable(entry) for entry in value]
 
 
 def _sentence(hint: str) -> str:

@@ -150,7 +150,9 @@ def _pattern(fields: Fields, traits: Traits, layers: int) -> tuple[LayerKind, ..
                 raise refuse(fields, "has a window pattern that is not understood")
             last_is_full = {layers - 1}
             return tuple(
-                "full" if letters[index % len(letters)] == "G" or index in last_is_full else "sliding"
+                "full"
+                if letters[index % len(letters)] == "G" or index in last_is_full
+                else "sliding"
                 for index in range(layers)
             )
     default = traits.pattern or None
@@ -185,14 +187,18 @@ def full_attention(fields: Fields, traits: Traits, hidden: int) -> FullAttention
         raise malformed("config.json claims 0 attention heads")
     fallback = heads if traits.kv_is_heads else None
     key_heads = fields.integer("num_key_value_heads", default=fallback)
-    head_dim = fields.integer("head_dim", default=traits.head_dim or hidden // heads)
+    head_dim = fields.optional("head_dim")
+    if head_dim is None and traits.head_dim is None:
+        head_dim = hidden // heads  # by the definition of the class, not an assumption
     norm = traits.qk_norm
     if traits.qk_norm_flag is not None and not fields.flag(*traits.qk_norm_flag):
         norm = "none"
     return FullAttention(
         query_heads=heads,
         kv_heads=key_heads,
-        head_dim=head_dim,
+        head_dim=fields.integer("head_dim", default=traits.head_dim)
+        if head_dim is None
+        else head_dim,
         qkv_bias=switch(fields, traits.qkv_bias),
         output_bias=switch(fields, traits.output_bias),
         qk_norm=norm,

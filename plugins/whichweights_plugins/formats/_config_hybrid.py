@@ -28,7 +28,9 @@ from whichweights_schemas.models import Block, FeedForward, NoFeedForward
 _ATTENTION: Final = Flag("attention_bias", False)
 _MLP: Final = Flag("mlp_bias", False)
 
-_QWEN_NEXT: Final = Traits(qkv_bias=_ATTENTION, output_bias=_ATTENTION, qk_norm="per_head", head_dim=256)
+_QWEN_NEXT: Final = Traits(
+    qkv_bias=_ATTENTION, output_bias=_ATTENTION, qk_norm="per_head", head_dim=256
+)
 _QWEN_EXPERTS: Final = Experts(
     shared_width="shared_expert_intermediate_size", shared_gate=True, sparse="step"
 )
@@ -58,9 +60,7 @@ def read_qwen_next(fields: Fields) -> LanguageShape:
         Block(attention=full if attends else linear, feed_forward=mlp)
         for attends, mlp in zip(kinds, feed, strict=True)
     ]
-    return _language(
-        fields, blocks, mtp_layers=fields.optional("mtp_num_hidden_layers") or 0
-    )
+    return _language(fields, blocks, mtp_layers=fields.optional("mtp_num_hidden_layers") or 0)
 
 
 def _language(
@@ -204,7 +204,9 @@ def read_falcon_h1(fields: Fields) -> LanguageShape:
     """Falcon-H1: attention and Mamba-2 side by side in every layer."""
     traits = Traits(qkv_bias=_ATTENTION, output_bias=_ATTENTION, mlp_bias=_MLP)
     hidden, heads = fields.integer("hidden_size"), fields.integer("mamba_n_heads")
-    inner = fields.integer("mamba_d_ssm", default=hidden * fields.integer("mamba_expand", default=2))
+    inner = fields.optional("mamba_d_ssm")
+    if inner is None:
+        inner = hidden * fields.integer("mamba_expand", default=2)
     if heads == 0 or inner % heads:
         raise malformed("config.json: the Mamba heads do not divide the inner size")
     mamba = _mamba2(
@@ -328,4 +330,3 @@ def read_mamba2(fields: Fields) -> LanguageShape:
     state = _mamba2(fields, heads, fields.integer("head_dim"), "state_size", "conv_kernel")
     block = Block(attention=state, feed_forward=NoFeedForward(), norms=1)
     return _language(fields, [block] * fields.layers())
-

@@ -18,9 +18,7 @@ _DEEPSEEK = Experts(
 )
 _LATENT = Traits(experts=_DEEPSEEK)
 _WITHOUT_BIAS = Traits(
-    experts=Experts(
-        count="n_routed_experts", shared_count="n_shared_experts", sparse="first_dense"
-    )
+    experts=Experts(count="n_routed_experts", shared_count="n_shared_experts", sparse="first_dense")
 )
 _KIMI_LINEAR = Traits(
     experts=Experts(
@@ -116,7 +114,9 @@ def _latent(fields: Fields, indexer: Indexer | None) -> LatentAttention:
 
 
 def _shape(
-    fields: Fields, traits: Traits, mixers: list[LatentAttention] | list[LatentAttention | LinearAttention]
+    fields: Fields,
+    traits: Traits,
+    mixers: list[LatentAttention] | list[LatentAttention | LinearAttention],
 ) -> LanguageShape:
     feed = feed_forwards(fields, traits, len(mixers))
     blocks = [

@@ -238,7 +238,9 @@ TRAITS: Final[Mapping[str, Traits]] = {
     "hunyuan_v1_dense": _HUNYUAN,
     "internlm2": Traits(qkv_bias=Flag("bias", True), output_bias=Flag("bias", True)),
     "internlm3": Traits(
-        qkv_bias=Flag("qkv_bias", False), output_bias=Flag("bias", False), mlp_bias=Flag("bias", False)
+        qkv_bias=Flag("qkv_bias", False),
+        output_bias=Flag("bias", False),
+        mlp_bias=Flag("bias", False),
     ),
     "minicpm": replace(_GRANITE, tied=True),
     "mixtral": _MIXTRAL,

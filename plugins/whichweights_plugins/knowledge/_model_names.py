@@ -22,6 +22,7 @@ _UNIT_APART = re.compile(r"(?<=\d) (?=[bm]\b)")
 _BARE_SIZE = re.compile(r"(\d+x ?)?\d+(\.\d+)? ?[bmt]")
 _INSTRUCT = frozenset(("instruct", "it", "chat", "hf"))
 _BASE = frozenset(("base", "pt", "hf", "pretrained", "foundation"))
+_FILE_DOT = re.compile(r"\.(?=gguf|i?q \d|bf ?16|fp? ?16)")
 _QUANTIZED = re.compile(
     r"\b(gguf|ggml|awq|gptq|bnb|mlx|exl[23]|imatrix|i 1|quantized|nf 4|fp [48]|nvfp 4|mxfp 4|\d+k|"
     r"w 4a 16|w 8a 8|int ?[48]|[2-8] ?bits?|\d(\.\d+)?bpw|unsloth|dynamic|iq \d \w+( \w+)?|"
@@ -97,8 +98,8 @@ class ModelNames:
         named = self._names.get(wanted)
         if named is not None:
             return [Hit(named, "alias", self._short_name_note(named, wanted))]
-        found = self._containing(wanted) or self._unquantized(typed)
-        return (found or self._similar(wanted))[:limit]
+        found = self._elsewhere(typed) if "/" in typed else self._containing(wanted)
+        return (found or self._unquantized(typed) or self._similar(wanted))[:limit]
 
     def exact(self, identifier: str) -> str | None:
         """The id as the catalogue writes it, whatever its case."""
@@ -124,11 +125,19 @@ class ModelNames:
         found.sort(key=lambda entry: entry.surplus(words))
         return [Hit(entry.id, "partial") for entry in found]
 
+    def _elsewhere(self, typed: str) -> list[Hit]:
+        """A repository id nobody here has: a copy under another owner, never a look-alike."""
+        named = self._names.get(canonical(_bare(typed)))
+        if named is None:
+            return []
+        return [Hit(named, "partial", f"taken as a copy of {named}, by its name")]
+
     def _unquantized(self, typed: str) -> list[Hit]:
         """The original behind the name of a quantized copy, whoever published it."""
-        name = canonical(_bare(typed))
-        rest = _SEPARATORS.sub(" ", _QUANTIZED.sub(" ", name.replace(".gguf", " gguf"))).strip()
-        if rest == name or not rest or _BARE_SIZE.fullmatch(rest):
+        full = canonical(_bare(typed))
+        name = _FILE_DOT.sub(" ", full)
+        rest = _SEPARATORS.sub(" ", _QUANTIZED.sub(" ", name)).strip()
+        if rest == full or not rest or _BARE_SIZE.fullmatch(rest):
             return []
         note = "the original of a quantized copy; the files of the copy were not looked up"
         named = self._names.get(rest)

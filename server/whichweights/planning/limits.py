@@ -37,7 +37,11 @@ def _largest(fits: Callable[[int], bool], most: int) -> int:
     while low + step <= most and fits(low + step):
         low += step
         step *= 2
-    high = min(low + step, most + 1)
+    return _between(fits, low, min(low + step, most + 1))
+
+
+def _between(fits: Callable[[int], bool], low: int, high: int) -> int:
+    """The largest value that fits, where `low` does (or stands for none) and `high` does not."""
     while high - low > 1:
         middle = (low + high) // 2
         if fits(middle):
@@ -66,7 +70,7 @@ def find_limits(planner: InferencePlanner) -> PlanLimits:
     def sequences_fit(count: int) -> bool:
         return planner.place(sequences=count).verdict == "fits"
 
-    context = most if context_fits(most) else _largest(context_fits, most)
+    context = most if context_fits(most) else _between(context_fits, 0, most)
     sequences = _largest(sequences_fit, _MOST_SEQUENCES)
     layers, reason = _gpu_layers(planner)
     reasons = (("gpu_layers", reason),) if reason else ()
@@ -89,4 +93,4 @@ def _gpu_layers(planner: InferencePlanner) -> tuple[int | None, str]:
         return planner.layers, ""
     if not fitting:
         return 0, ""
-    return _largest(planner.fits_devices, planner.layers - 1), ""
+    return _between(planner.fits_devices, 0, planner.layers), ""

@@ -207,3 +207,19 @@ async def test_all_models_validate_within_the_time_of_one_blink() -> None:
     for row in rows:
         ModelSpec.model_validate(row)
     assert time.perf_counter() - started < 0.15
+
+
+async def test_a_repository_nobody_has_is_never_taken_for_a_look_alike() -> None:
+    assert not [ref for ref in await find("Qwen/Qwen-7B-Chat") if ref.match != "similar"]
+
+
+async def test_the_name_of_a_quantized_file_leads_to_the_original() -> None:
+    (ref,) = await find("Meta-Llama-3-8B-Instruct.Q4_0.gguf")
+    assert (ref.id, ref.match) == ("meta-llama/Meta-Llama-3-8B-Instruct", "partial")
+    assert ref.note
+
+
+async def test_a_copy_under_another_owner_is_said_to_be_one() -> None:
+    (ref,) = await find("NousResearch/Meta-Llama-3-8B-Instruct")
+    assert ref.match == "partial"
+    assert ref.note == "taken as a copy of meta-llama/Meta-Llama-3-8B-Instruct, by its name"

@@ -50,17 +50,18 @@ class ActivationShape:
     known: bool
 
 
-def activation_shape(spec: ModelSpec) -> ActivationShape:
+def activation_shape(spec: ModelSpec, *, trains_mlp: bool = True) -> ActivationShape:
     """What a token keeps in the layers of a model.
 
     Counted by autograd's rule (an operation keeps the inputs its gradient needs) on the published
     model classes; for a Llama layer it gives 12 h + 4 q + 2 (k + v) + 8 ff bytes, i.e. the common
-    16 h + 8 ff. An unknown shape is guessed from the parameter count.
+    16 h + 8 ff. A frozen MLP (`trains_mlp` False) keeps neither its input nor the product before
+    its last matrix. An unknown shape is guessed from the parameter count.
     """
     facts, hidden = buffer_facts(spec), spec.hidden_size
     if not spec.layout or hidden is None:
         return _guess(spec, facts)
-    blocks = [_block(block, hidden, facts) for block in spec.blocks]
+    blocks = [_block(block, hidden, facts, trains_mlp) for block in spec.blocks]
     heads = [_score_heads(block.attention) for block in spec.blocks]
     return ActivationShape(
         layers=sum(blocks[index] for index in spec.layout),
@@ -89,10 +90,19 @@ def _guess(spec: ModelSpec, facts: BufferFacts) -> ActivationShape:
     )
 
 
-def _block(block: Block, hidden: int, facts: BufferFacts) -> int:
+def _block(block: Block, hidden: int, facts: BufferFacts, trains_mlp: bool) -> int:
     """Norms keep their input in 32 bits; the two sublayers their input in 16."""
     norms = 4 * hidden * block.norms + 4 * hidden
-    return norms + _mixer(block.attention, hidden) + _feed_forward(block, hidden, facts)
+    kept = norms + _mixer(block.attention, hidden) + _feed_forward(block, hidden, facts)
+    return kept if trains_mlp else kept - _frozen(block, hidden)
+
+
+def _frozen(block: Block, hidden: int) -> int:
+    """What a dense MLP does not keep when its matrices are not trained."""
+    feed_forward = block.feed_forward
+    if not isinstance(feed_forward, DenseFeedForward):
+        return 0
+    return 2 * hidden + 2 * feed_forward.width
 
 
 def _feed_forward(block: Block, hidden: int, facts: BufferFacts) -> int:

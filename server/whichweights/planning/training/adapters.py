@@ -22,7 +22,7 @@ from whichweights_schemas.attention import (
 from whichweights_schemas.deployment import LoraTargets
 from whichweights_schemas.models import Block, DenseFeedForward, ExpertsFeedForward, ModelSpec
 
-__all__ = ["Matrix", "adapter_parameters", "linear_matrices"]
+__all__ = ["Matrix", "adapter_parameters", "linear_matrices", "trained_embeddings"]
 
 _SoftmaxKinds = FullAttention | SlidingAttention | ChunkedAttention | CrossAttention
 Role = Literal["query", "value", "attention", "mlp", "experts"]
@@ -48,19 +48,16 @@ class Matrix(NamedTuple):
 
 
 def adapter_parameters(spec: ModelSpec, rank: int, targets: LoraTargets) -> int:
-    """Trainable weights of the adapters (of embedding and head too, where they are targets).
+    """Trainable weights of the adapters, without embedding and head (`trained_embeddings`).
 
     Where the shape is unknown: layers x rank x (9 hidden + 3 width), good to some 10 % for
     grouped-query models.
     """
     roles, hidden = _ROLES[targets], spec.hidden_size
-    ends = 0
-    if targets == "all_linear_and_embeddings":
-        ends = (1 if spec.tied_embeddings else 2) * (spec.vocab_size or 0) * (hidden or 0)
     if not spec.layout or hidden is None:
         facts = buffer_facts(spec)
         layers = spec.stated_layers or 32
-        return ends + layers * rank * (9 * facts.hidden + 3 * facts.width)
+        return layers * rank * (9 * facts.hidden + 3 * facts.width)
     per_block = [
         sum(
             rank * (matrix.inside + matrix.outside) * matrix.copies
@@ -69,7 +66,14 @@ def adapter_parameters(spec: ModelSpec, rank: int, targets: LoraTargets) -> int:
         )
         for block in spec.blocks
     ]
-    return ends + sum(per_block[index] for index in spec.layout)
+    return sum(per_block[index] for index in spec.layout)
+
+
+def trained_embeddings(spec: ModelSpec, targets: LoraTargets) -> int:
+    """Weights of embedding and head where they are trained in full beside the adapters, else 0."""
+    if targets != "all_linear_and_embeddings":
+        return 0
+    return (1 if spec.tied_embeddings else 2) * (spec.vocab_size or 0) * (spec.hidden_size or 0)
 
 
 def linear_matrices(block: Block, hidden: int) -> Iterator[Matrix]:

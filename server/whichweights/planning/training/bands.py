@@ -1,14 +1,33 @@
+"""Activation bytes from counted terms: the fitted factors, and the bands around them."""
+
 from __future__ import annotations
-from dataclasses import dataclass, fields
+
+from dataclasses import dataclass
 from typing import Final
 
 from whichweights.planning.memory_types import Part
 from whichweights.planning.training.activations import ActivationShape
 from whichweights.planning.training.recipes import Recipe
-from whichweights.planning.training.states import States
+from whichweights_schemas.deployment import Workload
+
+__all__ = [
+    "FACTORS",
+    "FOLLOWS_LAYERS",
+    "ActivationTerms",
+    "Factors",
+    "activation_parts",
+    "activation_terms",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Factors:
+    """What each counted term is multiplied with.
+
+    `logits` and `scores` are bytes per element (all copies of forward and backward together), the
+    others are ratios to 16-bit counts; `workspace` is in GiB (allocator slack, cuBLAS).
+    """
+
     saved: float
     checkpoints: float
     layer: float
@@ -17,42 +36,158 @@ class Factors:
     scores: float
     workspace: float
 
-FACTORS: Final = Factors(1.0, 1.0, 1.5, 16, 4, 16, 1.0)
-RESIDUALS = {"x":1}
+
+FACTORS: Final = Factors(
+    saved=1.0,
+    checkpoints=1.0,
+    layer=1.5,
+    logits=16.0,
+    chunked_logits=2.0,
+    scores=16.0,
+    workspace=0.6,
+)
+"""Fitted 2026-11-20 on Qwen, PEFT, litgpt, ms-swift, torchtune and torchtitan measurements whose
+real sequence lengths are known, every source with the same weight:
+`python benchmarks/fit_training.py` prints them, and the errors on families left out."""
+
+FOLLOWS_LAYERS: Final = frozenset(
+    {"saved activations", "layer inputs (checkpoints)", "logits and loss"}
+)
+"""Lines that are cut where whole layers lie on different devices; the others every device has."""
+
+_BANDS: Final[dict[Workload, tuple[float, float]]] = {
+    "lora": (0.6, 1.8),
+    "qlora": (0.3, 2.6),
+    "full_finetune": (0.5, 1.8),
+}
+"""Measured / planned activations, 5th and 95th percentile on families left out of the fit; the
+same command prints them."""
+
+_SHORT_SAMPLES: Final = 0.0
+"""Without packing the samples of a step may be far shorter than the longest one."""
+
+_OVERLAP: Final = (9, 10)
+"""Share of the activations that is freed before the last gradients exist (torchtune's ladder)."""
+
+_UNKNOWN_SHAPE: Final = 1.5
+"""Further factor on the upper end where the layers are not known (assumed)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActivationTerms:
+    """Counted terms of one device before the factors: bytes, or elements (logits, scores).
+
+    `dequantized`: bytes of one quantized matrix in 16 bits, with its gradient. `gradients`: bytes
+    that appear only as activations go (no accumulation). `offloaded`: in system memory.
+    `cap`: what the layers would keep without checkpointing.
+    """
+
     saved: int
     checkpoints: int
     layer: int
     logits: int
     chunked_logits: int
     scores: int
-    workspace: int
     dequantized: int
-    overlap: int
+    gradients: int
     offloaded: int
+    cap: int
 
-    @classmethod
-    def of(cls, shape, recipe, states):
-        t=recipe.tokens; ck=recipe.gradient_checkpointing
-        sq=recipe.sequence_length*t
-        heads = 0 if recipe.flash_attention else (shape.widest_heads if ck else shape.score_heads)
-        return cls(
-            saved=0 if ck else shape.layers*t,
-            checkpoints=shape.inputs*t if ck and not recipe.activation_offload else 0,
-            layer=shape.largest*t if ck else 0,
-            logits=0 if recipe.chunked_loss else shape.logits*t,
-            chunked_logits=shape.logits*t if recipe.chunked_loss else 0,
-            scores=heads*sq,
-            workspace=2**30,
-            dequantized=2*states.largest_matrix if recipe.workload=="qlora" else 0,
-            overlap=states.gradients if recipe.workload=="full_finetune" and not recipe.accumulates and not recipe.optimizer_in_backward else 0,
-            offloaded=shape.inputs*t if recipe.activation_offload else 0)
-    def size(self, f=FACTORS):
-        a=sum(getattr(f,n.name)*getattr(self,n.name) for n in fields(f)) + self.dequantized
-        act=a-f.workspace*self.workspace
-        return a-min(self.overlap, 0.9*act)
-    def parts(self, recipe, known):
-        s=round(self.size())
-        return (Part("activations","activations",s,s,s,"fitted",""),)
+
+def activation_terms(
+    shape: ActivationShape, recipe: Recipe, *, gradients: int, largest_matrix: int
+) -> ActivationTerms:
+    """The terms of one device, from what a token keeps and the recipe's tokens.
+
+    `gradients`: bytes of all gradients on this device; `largest_matrix` in elements.
+    """
+    tokens, kept = recipe.tokens, recipe.gradient_checkpointing
+    heads = shape.widest_heads if kept else shape.score_heads
+    inputs = shape.inputs * tokens if kept else 0
+    appear = (
+        recipe.workload == "full_finetune"
+        and not recipe.accumulates
+        and not recipe.optimizer_in_backward
+    )
+    return ActivationTerms(
+        saved=0 if kept else shape.layers * tokens,
+        checkpoints=0 if recipe.activation_offload else inputs,
+        layer=shape.largest * tokens if kept else 0,
+        logits=0 if recipe.chunked_loss else shape.logits * tokens,
+        chunked_logits=shape.logits * tokens if recipe.chunked_loss else 0,
+        scores=0 if recipe.flash_attention else heads * recipe.sequence_length * tokens,
+        dequantized=4 * largest_matrix if recipe.workload == "qlora" else 0,
+        gradients=gradients if appear else 0,
+        offloaded=inputs if recipe.activation_offload else 0,
+        cap=shape.layers * tokens,
+    )
+
+
+def activation_parts(
+    terms: ActivationTerms, recipe: Recipe, *, known: bool, factors: Factors = FACTORS
+) -> tuple[Part, ...]:
+    """The terms as lines of the sum, on one device, with the bands of the recipe."""
+    cap = round(factors.saved * terms.cap)
+    inputs = min(cap, round(factors.checkpoints * terms.checkpoints))
+    sizes = {
+        "saved activations": round(factors.saved * terms.saved),
+        "layer inputs (checkpoints)": inputs,
+        "layer at work": min(cap - inputs, round(factors.layer * terms.layer)),
+        "logits and loss": round(
+            factors.logits * terms.logits + factors.chunked_logits * terms.chunked_logits
+        ),
+        "attention scores": round(factors.scores * terms.scores),
+    }
+    lines = [
+        _line(name, size, recipe, known)
+        for name, size in _after_gradients(sizes, terms.gradients).items()
+        if size
+    ]
+    if terms.dequantized:
+        note = "one matrix at a time in 16 bits, and its gradient"
+        size = terms.dequantized
+        lines.append(
+            Part("dequantized matrix", "activations", size, 0, 2 * size, "computed", "shape", note)
+        )
+    space = round(factors.workspace * 2**30)
+    lines.append(
+        Part(
+            "training workspace",
+            "activations",
+            *(space, 0, 2 * space),
+            "fitted",
+            "allocator slack and library workspaces of public fine-tuning runs",
+        )
+    )
+    return tuple(lines)
+
+
+def _after_gradients(sizes: dict[str, int], gradients: int) -> dict[str, int]:
+    """Takes off what is freed by the time the gradients are there, from the first line on.
+
+    Only without gradient accumulation: then forward passes run without any gradient in memory.
+    """
+    part, whole = _OVERLAP
+    left = min(gradients, sum(sizes.values()) * part // whole)
+    found: dict[str, int] = {}
+    for name, size in sizes.items():
+        taken = min(size, left)
+        left -= taken
+        found[name] = size - taken
+    return found
+
+
+def _line(name: str, size: int, recipe: Recipe, known: bool) -> Part:
+    low, high = _BANDS[recipe.workload]
+    if not recipe.packed:
+        low = _SHORT_SAMPLES
+    if not known:
+        high *= _UNKNOWN_SHAPE
+    return Part(
+        name,
+        "activations",
+        *(size, round(low * size), round(high * size)),
+        "fitted",
+        "autograd's rule on the layers of the model x fitted factor",
+        None if recipe.packed else "at the full sequence length; shorter samples need less",
+    )

@@ -16,7 +16,14 @@ from whichweights.planning.memory_types import (
 from whichweights.planning.placement import Amount, DeviceLoad, judge
 from whichweights.planning.runtime import runtime_part
 from whichweights.planning.training.activations import activation_shape
-from whichweights.planning.training.bands import RESIDUALS, ActivationTerms
+from whichweights.planning.training.bands import (
+    FACTORS,
+    FOLLOWS_LAYERS,
+    ActivationTerms,
+    Factors,
+    activation_parts,
+    activation_terms,
+)
 from whichweights.planning.training.recipes import Recipe, resolve_recipe
 from whichweights.planning.training.states import (
     States,
@@ -60,11 +67,14 @@ class PlacedTraining:
 class TrainingPlanner:
     """A training deployment with all that does not depend on length and batch at hand."""
 
-    def __init__(self, spec: ModelSpec, deployment: Deployment) -> None:
+    def __init__(
+        self, spec: ModelSpec, deployment: Deployment, factors: Factors = FACTORS
+    ) -> None:
         if deployment.workload == "inference":
             raise InvalidArgument("this plan is for training, not inference", field="workload")
         self.spec = spec
         self.deployment = deployment
+        self.factors = factors
         self.recipe, recipe_notes = resolve_recipe(deployment)
         settings, notes = resolve_settings(
             deployment.model_copy(update={"engine": "transformers"}, deep=False)
@@ -79,7 +89,7 @@ class TrainingPlanner:
         self.assumptions: tuple[Assumption, ...] = (*notes, *recipe_notes)
         self.weights: WeightPlan = training_weights(spec, deployment)
         self.states: States = training_states(spec, self.weights, self.recipe)
-        self.shape = activation_shape(spec)
+        self.shape = activation_shape(spec, trains_mlp=self.recipe.trains_mlp)
         found = tuple(device for device in deployment.accelerators if device.kind != "cpu")
         self.devices: tuple[Accelerator, ...] = found
         self.memory = next(
@@ -88,9 +98,18 @@ class TrainingPlanner:
         )
 
     def terms(self, recipe: Recipe | None = None) -> ActivationTerms:
-        """The activation terms of one device, in bytes before the fitted factors."""
+        """The activation terms of one device, before the fitted factors."""
         recipe = recipe or self.recipe
-        return ActivationTerms.of(self.shape, recipe, self.states)
+        cut = 1
+        for part in self.states.parts:
+            if part.group == "gradients":
+                cut = share_of(part, recipe.sharding, max(1, len(self.devices)))
+        return activation_terms(
+            self.shape,
+            recipe,
+            gradients=self.states.gradients // cut,
+            largest_matrix=self.states.largest_matrix,
+        )
 
     def place(
         self, *, sequence_length: int | None = None, micro_batch: int | None = None
@@ -103,21 +122,20 @@ class TrainingPlanner:
         )
         count = max(1, len(self.devices))
         terms = self.terms(recipe)
-        own = (*terms.parts(recipe, self.shape.known), *self._gathered(recipe, count))
+        own = (
+            *activation_parts(terms, recipe, known=self.shape.known, factors=self.factors),
+            *self._gathered(recipe, count),
+        )
         lines: list[Part] = []
         loads = [Amount() for _ in range(count)]
-        for part in self.states.parts:
-            cut = share_of(part, recipe.sharding, count)
+        cuts = [(part, share_of(part, recipe.sharding, count)) for part in self.states.parts]
+        layers = recipe.sharding == "layers"
+        cuts += [(part, count if layers and part.name in FOLLOWS_LAYERS else 1) for part in own]
+        for part, cut in cuts:
             lines.append(_times(part, count // cut))
+            whole = Amount(part.bytes, part.low, part.high)
             for index in range(count):
-                whole = Amount(part.bytes, part.low, part.high)
                 loads[index] = loads[index].plus(whole.share(index, cut) if cut > 1 else whole)
-        split = recipe.sharding == "layers" and count > 1
-        for part in own:
-            lines.append(part if split else _times(part, count))
-            for index in range(count):
-                whole = Amount(part.bytes, part.low, part.high)
-                loads[index] = loads[index].plus(whole.share(index, count) if split else whole)
         return self._placed(recipe, lines, loads, terms.offloaded)
 
     def _placed(
@@ -206,5 +224,3 @@ def _plus(part: Part, other: Part) -> Part:
         high=part.high + other.high,
     )
 
-
-assert RESIDUALS

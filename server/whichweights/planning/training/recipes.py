@@ -45,11 +45,12 @@ _PRESETS: Final[dict[TrainingRecipe, Preset]] = {
     "torchtune": Preset(2, "adamw", True, True, False, False),
     "unsloth": Preset(4, "adamw_8bit", True, True, True, False),
     "litgpt": Preset(2, "adamw", False, True, False, False),
-    "axolotl": Preset(4, "adamw_8bit", True, False, False, False),
+    "axolotl": Preset(4, "adamw_8bit", True, True, False, False),
 }
 """From each project's published defaults and example configurations, 2023-10 to 2026-05. PEFT
 keeps adapters in 32 bits (autocast_adapter_dtype) and its prepare_model_for_kbit_training upcasts;
-Unsloth sends checkpoints to system memory."""
+Unsloth sends checkpoints to system memory; its loss and axolotl's cut cross entropy never build all
+logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,12 @@ class Recipe:
     def tokens(self) -> int:
         """Tokens of one micro step on one device."""
         return self.sequence_length * self.micro_batch
+
+    @property
+    def trains_mlp(self) -> bool:
+        """Whether the inputs of the MLPs' matrices are kept: where they are trained, and by
+        quantized matrix products (bitsandbytes keeps the input of each)."""
+        return self.workload != "lora" or self.lora_targets.startswith("all_linear")
 
     @property
     def name(self) -> str:

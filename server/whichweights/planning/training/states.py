@@ -205,7 +205,7 @@ def _full(
     size = _state_bytes(recipe, width) * trainable
     if recipe.optimizer in ("adamw_8bit", "paged_adamw_8bit") and recipe.trainer == "transformers":
         size += (8 - _EIGHT_BIT_STATES) * (spec.vocab_size or 0) * (spec.hidden_size or 0)
-    low = size if {"optimizer", "recipe"} & recipe.given else 0
+    low = size if "optimizer" in recipe.given else 0
     if recipe.optimizer == "paged_adamw_8bit":
         low = 0
     high = size
