@@ -60,7 +60,7 @@ class Matcher:
     """
 
     def __init__(self) -> None:
-        context = ProviderContext("catalogue", NoSettings(), _at_once)
+        context = ProviderContext("catalogue", NoSettings(), run_at_once)
         self._provider = CatalogueProvider(context)
 
     async def spec(self, case: Case) -> ModelSpec | None:
@@ -80,5 +80,6 @@ def _same_model(refs: Sequence[ModelRef]) -> ModelRef | None:
     return copies[0] if len(copies) == 1 else None
 
 
-async def _at_once(function: Callable[..., T], /, *args: Any) -> T:
+async def run_at_once(function: Callable[..., T], /, *args: Any) -> T:
+    """Runs a provider's blocking work in place: nothing else waits here."""
     return function(*args)

@@ -205,7 +205,8 @@ def _deployment(case: Case) -> Deployment:
     if "500K" in case.source:
         raise Unusable("the stated length is not that of the run")
     workload = _workload(case)
-    quantization = {"16bit": "BF16"}.get(case.row["quantization"], case.row["quantization"])
+    stated: str = case.row["quantization"]
+    quantization = "BF16" if stated == "16bit" else stated
     if workload == "full_finetune" and quantization != "BF16":
         raise Unusable("low-precision training")
     count = case.row["devices"]
@@ -267,7 +268,10 @@ def _checkpointing(case: Case) -> dict[str, bool]:
         case "unsloth":
             return {"gradient_checkpointing": True, "activation_offload": True}
         case "True" | "full":
-            return {"gradient_checkpointing": True, **({"activation_offload": False} if unsloth else {})}
+            return {
+                "gradient_checkpointing": True,
+                **({"activation_offload": False} if unsloth else {}),
+            }
         case "False" | "none":
             return {"gradient_checkpointing": False}
         case "None":

@@ -2,67 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
-
 from _cases import Case
+from _pairs import (
+    GIB,
+    MIB,
+    Pair,
+    Rules,
+    Unplannable,
+    group,
+    plan_case,
+    roomy_devices,
+    simple_rules,
+)
+from _planned_llama_cpp import llama_cpp_pairs
 
-from whichweights.planning.formats import decode_tag
-from whichweights.planning.inference import plan_inference
-from whichweights.planning.memory_types import Group, MemoryPlan
-from whichweights_schemas.accelerators import Accelerator
-from whichweights_schemas.deployment import Deployment, Engine, EngineOptions, KvCacheType
+from whichweights.planning.memory_types import MemoryPlan
+from whichweights_schemas.deployment import Engine, KvCacheType
 from whichweights_schemas.models import ModelSpec
 
-MIB = 2**20
-GIB = 2**30
-_ROOMY = 2**44
-"""Bytes of a pretended device: where things lie must not depend on whether they fit."""
-
-_LABEL_TOLERANCE = 0.25
-"""Bits per weight of a log against those of its label: the tag's bits hold for one model."""
-
-_PRINTED = 0.001
-"""Logs print two decimals: a figure this close to an exact one is the same figure."""
-
-_HOST = ("CPU", "Host", "Mapped", "AMX")
-_KV_TYPES = frozenset({"f16", "bf16", "fp8", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"})
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A measured quantity beside the planned one, in bytes (or tokens); `rule` is weights x 1.2."""
-
-    quantity: str
-    measured: float
-    planned: float
-    low: float
-    high: float
-    rule: float | None = None
-
-    @property
-    def error(self) -> float:
-        """Planned against measured, in percent."""
-        return 100 * (self.planned / self.measured - 1)
-
-    @property
-    def in_band(self) -> bool:
-        """Whether the measured value lies in the planned band, as far as it was printed."""
-        slack = _PRINTED * self.measured
-        return self.low - slack <= self.measured <= self.high + slack
-
-
-class Unplannable(Exception):
-    """The case states something no deployment can; the text is the reason."""
+__all__ = ["Pair", "Unplannable", "pairs"]
 
 
 def pairs(case: Case, spec: ModelSpec) -> list[Pair]:
     """The pairs of a case. Raises Unplannable, or the planner's own WhichweightsError."""
     match case.kind:
         case "llamacpp_log":
-            return _llama_cpp(case, spec)
+            return llama_cpp_pairs(case, spec)
         case "vllm_log":
             return _vllm(case, spec)
+        case "sglang_log":
+            return _sglang(case, spec)
         case "transformers_infer":
             return _transformers(case, spec)
         case "gguf_size":
@@ -71,173 +40,12 @@ def pairs(case: Case, spec: ModelSpec) -> list[Pair]:
             raise Unplannable("kind not judged here")
 
 
-def _plan(
-    spec: ModelSpec,
-    engine: Engine,
-    quantization: str,
-    context: int,
-    *,
-    sequences: int = 1,
-    kv: KvCacheType = "f16",
-    options: dict[str, Any] | None = None,
-    devices: tuple[Accelerator, ...] = (),
-) -> MemoryPlan:
-    given = {name: value for name, value in (options or {}).items() if value is not None}
-    deployment = Deployment(
-        engine=engine,
-        quantization=quantization,
-        context_tokens=context,
-        concurrent_sequences=sequences,
-        kv_cache_type=kv,
-        options=EngineOptions(**given),
-        accelerators=devices,
-    )
-    return plan_inference(spec, deployment)
-
-
-def _devices(count: int, size: int = _ROOMY) -> tuple[Accelerator, ...]:
-    device = Accelerator(name="device", vendor="nvidia", total_bytes=size, free_bytes=size)
-    return (device,) * count
-
-
-def _group(plan: MemoryPlan, *groups: Group) -> tuple[int, int, int]:
-    """(bytes, low, high) of all parts of the groups."""
-    parts = [part for part in plan.parts if part.group in groups]
-    return (
-        sum(part.bytes for part in parts),
-        sum(part.low for part in parts),
-        sum(part.high for part in parts),
-    )
-
-
 def _gguf(case: Case, spec: ModelSpec) -> list[Pair]:
     """A file is its tensors plus a header of some MB, which the planner leaves out."""
-    plan = _plan(spec, "llama.cpp", case.row["quantization"], 1)
-    value, low, high = _group(plan, "weights")
-    nominal = _nominal_bits(case.row["quantization"])
-    weights = spec.parameters.language or spec.parameters.total or 0
-    rule = 1.2 * weights * nominal / 8 if nominal else None
-    return [Pair("GGUF file", case.measured["file_bytes"], value, low, high, rule)]
-
-
-def _nominal_bits(tag: str) -> int | None:
-    digits = [character for character in tag if character.isdigit()]
-    return int("".join(digits[:2]) if tag.startswith("F") else digits[0]) if digits else None
-
-
-def _kv_type(case: Case) -> KvCacheType:
-    name = case.get("kv_cache_type", "f16")
-    if name not in _KV_TYPES:
-        raise Unplannable("keys and values of different types")
-    return cast("KvCacheType", name)
-
-
-def _fork_version(case: Case) -> str | None:
-    """The llama.cpp build that caches MLA as the fork's mode does; the printed build without one.
-
-    Mode 0 keeps whole heads, mode 1 a transposed copy beside the compressed rows, 2 and 3 the
-    compressed rows alone.
-    """
-    mode = case.get("mla_mode")
-    if mode is None:
-        return case.get("engine_version")
-    return {0: "b5000", 1: "b7000"}.get(mode, "b8000")
-
-
-def _llama_cpp(case: Case, spec: ModelSpec) -> list[Pair]:
-    kv = _kv_type(case)
-    sequences = case.get("sequences", 1)
-    gpu_parts = _on_devices(case)
-    compressed = (case.get("mla_mode") or 0) >= 2
-    options = {
-        "engine_version": _fork_version(case),
-        "flash_attention": True if compressed else case.get("flash_attention"),
-        "ubatch_tokens": case.get("ubatch_tokens"),
-    }
-    context = case.row["context_tokens"] // sequences
-    quantization = case.get("quantization") if gpu_parts else "Q8_0"
-    plan = _plan(
-        spec,
-        "llama.cpp",
-        quantization or "Q8_0",
-        context,
-        sequences=sequences,
-        kv=kv,
-        options=options,
-        devices=_devices(len(gpu_parts.compute) if gpu_parts else 1),
-    )
-    cache = _group(plan, "kv_cache")
-    found = [Pair("llama.cpp KV cache", case.measured["kv_mib"] * MIB, *cache)]
-    if gpu_parts and quantization and _is_labelled_right(case, spec):
-        found.extend(_full_offload(gpu_parts, plan))
-    return found
-
-
-def _is_labelled_right(case: Case, spec: ModelSpec) -> bool:
-    """False for a mixture of somebody's own: the log's label names the commonest type only."""
-    weights = spec.parameters.language or spec.parameters.total
-    nominal = decode_tag(case.row["quantization"]).bits_per_weight
-    if not weights or nominal is None:
-        return True
-    bits = 8 * MIB * sum(case.measured["weights_mib"].values()) / weights
-    return abs(bits / nominal - 1) <= _LABEL_TOLERANCE
-
-
-@dataclass(frozen=True)
-class _OnDevices:
-    """MiB of each buffer on the devices of a run with every layer there."""
-
-    weights: float
-    compute: dict[str, float]
-    total: float
-
-
-def _on_devices(case: Case) -> _OnDevices | None:
-    """None unless every layer lies on whole devices (a tenth may be the embedding, on the host)."""
-    weights: dict[str, float] = case.measured["weights_mib"]
-    compute: dict[str, float] = case.measured["compute_mib"]
-    on = {name: size for name, size in weights.items() if not _is_host(name)}
-    host = sum(size for name, size in weights.items() if _is_host(name))
-    if not on or host > 0.1 * sum(on.values()) or any("Split" in name for name in on):
-        return None
-    buffers = {name: size for name, size in compute.items() if not _is_host(name)}
-    total = case.measured["gpu_total_mib"]
-    return _OnDevices(sum(on.values()), buffers, total) if buffers and total else None
-
-
-def _is_host(name: str) -> bool:
-    return any(word in name for word in _HOST)
-
-
-def _full_offload(parts: _OnDevices, plan: MemoryPlan) -> list[Pair]:
-    """Buffers on the devices: the CUDA context is not among what llama.cpp prints."""
-    runtime = _group(plan, "runtime")
-    activations = _group(plan, "activations")
-    devices = [device for device in plan.devices if device.kind != "cpu"]
-    weights = [part for part in plan.parts if part.group == "weights" and not part.host]
-    value, low, high = (
-        sum(device.needed_bytes for device in devices) - runtime[0],
-        sum(device.needed_low_bytes for device in devices) - runtime[1],
-        sum(device.needed_high_bytes for device in devices) - runtime[2],
-    )
-    return [
-        Pair(
-            "llama.cpp GPU weights",
-            parts.weights * MIB,
-            sum(part.bytes for part in weights),
-            sum(part.low for part in weights),
-            sum(part.high for part in weights),
-        ),
-        Pair("llama.cpp compute", sum(parts.compute.values()) * MIB, *activations),
-        Pair(
-            "llama.cpp GPU total",
-            parts.total * MIB,
-            value,
-            low,
-            high,
-            1.2 * _group(plan, "weights")[0],
-        ),
-    ]
+    tag = case.row["quantization"]
+    plan = plan_case(spec, "llama.cpp", tag, 1)
+    rules = simple_rules(spec, plan, tag, with_cache=False)
+    return [Pair("GGUF file", case.measured["file_bytes"], *group(plan, "weights"), rules=rules)]
 
 
 def _vllm(case: Case, spec: ModelSpec) -> list[Pair]:
@@ -246,6 +54,8 @@ def _vllm(case: Case, spec: ModelSpec) -> list[Pair]:
     quantization = case.get("quantization")
     if quantization is None:
         raise Unplannable("weight format not printed")
+    if case.get("dtype") == "float32":
+        quantization = "F32"
     options = {
         "engine_version": case.get("engine_version"),
         "gpu_memory_utilization": case.get("gpu_memory_utilization"),
@@ -254,26 +64,33 @@ def _vllm(case: Case, spec: ModelSpec) -> list[Pair]:
         "pipeline_parallel": pipeline,
     }
     kv: KvCacheType = "fp8" if case.get("kv_cache_type") == "fp8" else "bf16"
+    devices = roomy_devices(ranks, round(size * GIB)) if size else roomy_devices(ranks)
     context = case.get("context_tokens") or 2048
-    plan = _plan(
-        spec,
-        "vllm",
-        quantization,
-        context,
-        kv=kv,
-        options=options,
-        devices=_devices(ranks, round(size * GIB) if size else _ROOMY),
-    )
-    found = _vllm_parts(case, plan, ranks)
-    if size and case.get("dtype") != "float32" and case.get("gpu_memory_utilization"):
-        found.extend(_vllm_pool(case, plan, ranks))
+    plan = plan_case(spec, "vllm", quantization, context, kv=kv, options=options, devices=devices)
+    rules = simple_rules(spec, plan, quantization, with_cache=False)
+    found = _vllm_parts(case, plan, rules)
+    if case.get("dtype") != "float32":
+        found.extend(_bytes_per_token(case, plan, ranks, "vLLM"))
+        if size and case.get("gpu_memory_utilization"):
+            found.extend(_vllm_pool(case, plan, rules))
     return found
 
 
-def _vllm_parts(case: Case, plan: MemoryPlan, ranks: int) -> list[Pair]:
-    weights = _each(_group(plan, "weights"), ranks)
-    activations = _each(_group(plan, "activations"), ranks)
-    measured = case.measured
+def _largest(plan: MemoryPlan, ranks: int) -> tuple[float, float, float]:
+    """Weights of the rank that holds the most: the log of one stage prints its own."""
+    others = group(plan, "activations", "runtime", "kv_cache", "recurrent_state")
+    device = max(plan.devices, key=lambda device: device.needed_bytes)
+    edges = (device.needed_bytes, device.needed_low_bytes, device.needed_high_bytes)
+    low, middle, high = sorted(
+        edge - part / ranks for edge, part in zip(edges, others, strict=True)
+    )
+    return middle, low, high
+
+
+def _vllm_parts(case: Case, plan: MemoryPlan, rules: Rules) -> list[Pair]:
+    ranks, measured = len(plan.devices), case.measured
+    weights = _largest(plan, ranks)
+    activations = _each(group(plan, "activations"), ranks)
     found: list[Pair] = []
     if "weights_mib" in measured:
         found.append(Pair("vLLM weights", measured["weights_mib"] * MIB, *weights))
@@ -282,9 +99,10 @@ def _vllm_parts(case: Case, plan: MemoryPlan, ranks: int) -> list[Pair]:
     peak = (measured["activation_mib"] + measured["non_torch_mib"]) * MIB
     found.append(Pair("vLLM activation + non-torch", peak, *activations))
     if "weights_mib" in measured:
-        both = _each(_group(plan, "weights", "activations"), ranks)
+        value, low, high = (a + b for a, b in zip(weights, activations, strict=True))
         total = peak + measured["weights_mib"] * MIB
-        found.append(Pair("vLLM non-KV", total, *both, rule=1.2 * weights[0]))
+        each = Rules(*(rule and rule / ranks for rule in vars(rules).values()))
+        found.append(Pair("vLLM weights + non-KV", total, value, low, high, each))
     return found
 
 
@@ -293,24 +111,53 @@ def _each(figures: tuple[int, int, int], ranks: int) -> tuple[float, float, floa
     return value / ranks, low / ranks, high / ranks
 
 
-def _vllm_pool(case: Case, plan: MemoryPlan, ranks: int) -> list[Pair]:
-    """The pool that the budget leaves, and how many tokens of this model it holds."""
-    pool = plan.cache.engine_reserves_bytes
-    if not pool:
+def _bytes_per_token(case: Case, plan: MemoryPlan, ranks: int, engine: str) -> list[Pair]:
+    """The pool's bytes over its tokens, of one rank."""
+    measured, per_token = case.measured, plan.cache.bytes_per_token
+    if not per_token or "kv_mib" not in measured or "kv_tokens" not in measured:
         return []
-    value, low, high = _group(plan, "weights", "activations")
+    copies = sum(part.bytes for part in plan.parts if part.name == "KV cache copies")
+    kept = group(plan, "kv_cache")[0]
+    whole = per_token * kept / max(1, kept - copies)
+    printed = measured["kv_mib"] * MIB / measured["kv_tokens"]
+    each = whole / ranks
+    return [Pair(f"{engine} KV bytes per token", printed, each, each, each)]
+
+
+def _vllm_pool(case: Case, plan: MemoryPlan, rules: Rules) -> list[Pair]:
+    """The pool that the budget leaves, and how many tokens of this model it holds."""
+    pool, tokens = plan.cache.engine_reserves_bytes, plan.cache.pool_tokens
+    if not pool or not tokens:
+        return []
+    value, low, high = group(plan, "weights", "activations")
     edges = (float(pool), float(max(0, pool - (high - value))), float(pool + (value - low)))
-    # Weights x 1.2 as the whole of what is not cache.
-    rule = pool + value - 1.2 * _group(plan, "weights")[0]
+    # Each rule's figure as the whole of what is not cache.
+    others = Rules(
+        *(None if rule is None else pool + value - rule for rule in vars(rules).values())
+    )
     found: list[Pair] = []
     if "kv_mib" in case.measured:
-        measured = case.measured["kv_mib"] * MIB * ranks
-        found.append(Pair("vLLM KV pool", measured, *edges, rule))
-    per_token = plan.cache.bytes_per_token
-    if "kv_tokens" in case.measured and per_token:
-        value, low, high = (edge / per_token for edge in edges)
-        tokens = case.measured["kv_tokens"]
-        found.append(Pair("vLLM KV tokens", tokens, value, low, high, rule / per_token))
+        measured = case.measured["kv_mib"] * MIB * len(plan.devices)
+        found.append(Pair("vLLM KV pool", measured, *edges, others))
+    if "kv_tokens" in case.measured:
+        scale = tokens / pool
+        share = Rules(*(None if rule is None else rule * scale for rule in vars(others).values()))
+        middle, least, most = (edge * scale for edge in edges)
+        printed = case.measured["kv_tokens"]
+        found.append(Pair("vLLM KV tokens", printed, middle, least, most, share))
+    return found
+
+
+def _sglang(case: Case, spec: ModelSpec) -> list[Pair]:
+    ranks = case.get("tensor_parallel", 1)
+    options = {"tensor_parallel": ranks}
+    devices = roomy_devices(ranks)
+    tag = case.row["quantization"]
+    plan = plan_case(spec, "sglang", tag, 4096, kv="bf16", options=options, devices=devices)
+    found = _bytes_per_token(case, plan, ranks, "SGLang")
+    if "weights_mib" in case.measured:
+        weights = _largest(plan, ranks)
+        found.append(Pair("SGLang weights", case.measured["weights_mib"] * MIB, *weights))
     return found
 
 
@@ -323,28 +170,30 @@ def _transformers(case: Case, spec: ModelSpec) -> list[Pair]:
     context, prompt = case.get("context_tokens"), case.get("prompt_tokens")
     if not context or not prompt:
         raise Unplannable("prompt or context length not printed")
-    if case.get("quantization") is None:
+    tag = case.get("quantization")
+    if tag is None:
         raise Unplannable("weight format not printed")
     options = {
         "engine_version": case.get("engine_version"),
         "prompt_tokens": prompt,
         "flash_attention": True if case.get("flash_attention") else None,
     }
-    plan = _plan(
+    ours: Engine = "mlx" if engine == "mlx-lm" else "transformers"
+    plan = plan_case(
         spec,
-        "mlx" if engine == "mlx-lm" else "transformers",
-        case.row["quantization"],
+        ours,
+        tag,
         context,
         sequences=case.get("sequences", 1),
         kv="bf16",
         options=options,
-        devices=_devices(case.get("devices", 1)),
+        devices=roomy_devices(case.get("devices", 1)),
     )
     total = case.measured["total_mib"] * MIB
     # What is measured is the allocator's own peak: the runtime is not in it.
-    value, low, high = _group(plan, "runtime")
+    value, low, high = group(plan, "runtime")
     planned = (plan.total - value, plan.low - low, plan.high - high)
-    return [Pair(_generation(case), total, *planned, 1.2 * plan.group_bytes("weights"))]
+    return [Pair(_generation(case), total, *planned, rules=simple_rules(spec, plan, tag))]
 
 
 def _generation(case: Case) -> str:

@@ -155,9 +155,37 @@ def report(title: str, judged: Sequence[Judged]) -> str:
         )
         for workload, known, source in keys
     ]
-    for workload in ("lora", "qlora", "full_finetune"):
-        lines.append(_line(f"{workload}, all", [o for o in judged if o.row.workload == workload]))
+    lines.extend(
+        _line(f"{workload}, all", [one for one in judged if one.row.workload == workload])
+        for workload in ("lora", "qlora", "full_finetune")
+    )
     return table(title, _HEAD, lines)
+
+
+def _reach(one: Judged) -> float:
+    """How far into its half of the band the measured value lies: 1 is the edge."""
+    gap = one.row.measured - one.value
+    half = one.high - one.value if gap > 0 else one.low - one.value
+    return gap / half if half else (0.0 if gap == 0 else float("inf"))
+
+
+def _nested(judged: Sequence[Judged]) -> str:
+    """Coverage on a family of bands whose width was set to hold 95 % of all other families."""
+    lines: list[list[str]] = []
+    for workload in ("lora", "qlora", "full_finetune"):
+        runs = [one for one in judged if one.row.workload == workload]
+        inside, widths = 0, list[float]()
+        for family in sorted({one.row.family for one in runs}):
+            rest = [_reach(one) for one in runs if one.row.family != family]
+            widths.append(percentile(rest, 0.95))
+            own = [_reach(one) for one in runs if one.row.family == family]
+            inside += sum(reach <= widths[-1] for reach in own)
+        share = f"{100 * inside / len(runs):.0f}"
+        whole = percentile([_reach(one) for one in runs], 0.95)
+        shown = [f"{width:.2f}" for width in (min(widths), max(widths), whole)]
+        lines.append([workload, str(len(runs)), share, *shown])
+    head = ("workload", "n", "in band %", "smallest width", "largest width", "of all")
+    return table("width of the band from the other families (1 = the kept one)", head, lines)
 
 
 def _bands(judged: Sequence[Judged]) -> str:
@@ -186,6 +214,7 @@ async def main() -> None:
     print("\nmeasured / planned activations, families left out, 5th to 95th percentile:")
     print(_bands(judged))
     print(report("every family planned with factors fitted without it", judged))
+    print(_nested(judged))
     print(report("the factors that are kept", [judge(row, FACTORS) for row in rows]))
     if arguments.rows:
         for one in judged:

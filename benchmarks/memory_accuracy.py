@@ -14,13 +14,37 @@ from dataclasses import dataclass, field
 
 import anyio
 from _cases import Case, Matcher, load_cases
-from _planned import Pair, Unplannable, pairs
+from _families import family_of
+from _pairs import Pair, Unplannable
+from _planned import pairs
 from _tables import median, table
 
 from whichweights_schemas.errors import WhichweightsError
 
-KINDS = ("llamacpp_log", "vllm_log", "transformers_infer", "gguf_size")
-_HEAD = ("n", "MAPE %", "median %", "<= 0.1 %", "<= 5 %", "<= 10 %", "<= 20 %", "in band")
+KINDS = ("llamacpp_log", "vllm_log", "sglang_log", "transformers_infer", "gguf_size")
+_BOUNDS = (0.5, 5, 7, 10, 20)
+_HEAD = ("n", "MAPE %", "median %", *(f"<= {bound} %" for bound in _BOUNDS), "in band")
+_RULES = ("times_1_2", "hf_mem", "accelerate")
+_RULE_NAMES = ("weights x 1.2", "hf-mem style", "accelerate style")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bar for one quantity: the share of cases within a bound, or (without one) the MAPE."""
+
+    quantities: tuple[str, ...]
+    bound: float | None
+    bar: float
+
+
+TARGETS = (
+    Target(("llama.cpp KV cache", "vLLM KV bytes per token", "SGLang KV bytes per token"), 0.5, 95),
+    Target(("llama.cpp GPU total, full offload",), 5, 90),
+    Target(("llama.cpp GPU total, experts in RAM",), 5, 80),
+    Target(("vLLM weights + non-KV",), 7, 85),
+    Target(("vLLM KV tokens",), 7, 85),
+    Target(("transformers >= 4.46 peak",), None, 6),
+)
 
 
 @dataclass
@@ -70,15 +94,19 @@ def statistics(found: Sequence[Pair]) -> list[object]:
         len(errors),
         sum(map(abs, errors)) / len(errors),
         median(errors),
-        *(within(bound) for bound in (0.1, 5, 10, 20)),
+        *(within(bound) for bound in _BOUNDS),
         _percent(inside, len(errors)),
     ]
 
 
-def rule_error(found: Sequence[Pair]) -> object:
-    """Mean error of weights x 1.2 on the same cases, in percent."""
-    errors = [abs(pair.rule / pair.measured - 1) for pair in found if pair.rule is not None]
-    return 100 * sum(errors) / len(errors) if errors else "-"
+def rule_errors(found: Sequence[Pair]) -> list[object]:
+    """Mean error of the simple rules on the same cases, in percent."""
+    rows: list[object] = []
+    for name in _RULES:
+        said = [(getattr(pair.rules, name), pair.measured) for pair in found]
+        errors = [abs(rule / measured - 1) for rule, measured in said if rule is not None]
+        rows.append(100 * sum(errors) / len(errors) if errors else "-")
+    return rows
 
 
 def _percent(part: int, whole: int) -> str:
@@ -102,8 +130,50 @@ def by_quantity(judged: Judged) -> str:
     rows: list[list[object]] = []
     for quantity in _quantities(judged):
         found = [pair for _, pair in judged.pairs if pair.quantity == quantity]
-        rows.append([quantity, *statistics(found), rule_error(found)])
-    return table("By quantity", ("quantity", *_HEAD, "weights x 1.2: MAPE %"), rows)
+        rows.append([quantity, *statistics(found)])
+    return table("By quantity", ("quantity", *_HEAD), rows)
+
+
+def beside_rules(judged: Judged) -> str:
+    """The planner's mean error beside those of rules people use, on the same cases."""
+    rows: list[list[object]] = []
+    for quantity in _quantities(judged):
+        found = [pair for _, pair in judged.pairs if pair.quantity == quantity]
+        others = rule_errors(found)
+        if others != ["-"] * len(_RULES):
+            mean = sum(abs(pair.error) for pair in found) / len(found)
+            rows.append([quantity, len(found), mean, *others])
+    head = ("quantity", "n", "planner", *_RULE_NAMES)
+    return table("Mean error in percent beside simple rules", head, rows)
+
+
+def by_family(judged: Judged) -> str:
+    rows: list[list[object]] = []
+    for quantity in _quantities(judged):
+        groups: dict[str, list[Pair]] = {}
+        for case, pair in judged.pairs:
+            if pair.quantity == quantity:
+                groups.setdefault(family_of(case.get("base") or case.row["model"]), []).append(pair)
+        for family, found in sorted(groups.items(), key=lambda item: -len(item[1])):
+            rows.append([quantity, family, *statistics(found)])
+    return table("By quantity and model family", ("quantity", "family", *_HEAD), rows)
+
+
+def targets(judged: Judged) -> str:
+    rows: list[list[object]] = []
+    for target in TARGETS:
+        errors = [abs(p.error) for _, p in judged.pairs if p.quantity in target.quantities]
+        if not errors:
+            continue
+        if target.bound is None:
+            value = sum(errors) / len(errors)
+            bar, kept = f"MAPE <= {target.bar} %", value <= target.bar
+        else:
+            value = 100 * sum(error <= target.bound for error in errors) / len(errors)
+            bar, kept = f"{target.bar} % within {target.bound} %", value >= target.bar
+        name = ", ".join(target.quantities)
+        rows.append([name, len(errors), bar, value, "yes" if kept else "**no**"])
+    return table("Targets", ("quantity", "n", "bar", "is", "kept"), rows)
 
 
 def by_source(judged: Judged) -> str:
@@ -171,8 +241,11 @@ def main() -> None:
     cases = [case for case in load_cases() if case.kind in KINDS]
     judged = anyio.run(judge, cases)
     print(coverage(judged, cases))
+    print(targets(judged))
     print(by_quantity(judged))
+    print(beside_rules(judged))
     print(by_source(judged))
+    print(by_family(judged))
     print(left_out(judged))
     if options.worst:
         print(worst(judged, options.worst))

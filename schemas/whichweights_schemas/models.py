@@ -167,6 +167,9 @@ class ModelSpec(Shape):
     )
     context_note: str | None = None
     native: Quantization | None = Field(default=None, description="How the maker stores it")
+    stored_bytes: int | None = Field(
+        default=None, description="Sum of the real sizes of one complete set of weight files"
+    )
     tokenizer_family: str | None = Field(
         default=None, description="Key of the fertility table; null = not measured"
     )
@@ -223,3 +226,6 @@ class ModelRelative(Shape):
     relation: Literal["quantized", "base", "instruct", "finetuned", "distilled", "same_family"]
     parameters: int | None = None
     note: str | None = None
+    publisher: str | None = None
+    downloads: int | None = Field(default=None, description="In the last 30 days")
+    size_bytes: int | None = Field(default=None, description="Of the weight files, where one set")

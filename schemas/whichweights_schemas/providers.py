@@ -35,11 +35,12 @@ from whichweights_schemas.requests import (
     LookupAccelerator,
     ModelQuestion,
     PriceQuestion,
+    RemoteCountRequest,
     ScoreQuestion,
     SkillTableQuestion,
     TokenizerRequest,
 )
-from whichweights_schemas.tokenizing import Tokenizer
+from whichweights_schemas.tokenizing import RemoteCount, Tokenizer
 
 API_VERSION = 1
 """The contract these classes describe; the registry accepts it and the one before."""
@@ -104,6 +105,8 @@ class ModelProvider(Provider[SettingsT]):
     """Architecture facts of models. Several providers: first match, missing fields filled."""
 
     kind: ClassVar[ProviderKind] = "models"
+    last_resort: bool = False
+    """Asked only for what no other provider knows, as it asks another machine."""
 
     @abstractmethod
     async def find(self, request: FindModel) -> Sequence[ModelRef]:
@@ -149,6 +152,17 @@ class TokenizerProvider(Provider[SettingsT]):
     async def known_names(self) -> Sequence[str]:
         """Names that `tokenizer` answers, for suggestions."""
         return ()
+
+    async def how_to_get(self, request: TokenizerRequest) -> str | None:
+        """The one step that would put the model's tokenizer at hand; None when not known."""
+        return None
+
+    async def count_remotely(self, request: RemoteCountRequest) -> RemoteCount | None:
+        """What the vendor's endpoint counts; None unless the operator configured this endpoint.
+
+        The only place where the user's text leaves the machine.
+        """
+        return None
 
 
 class GpuProvider(Provider[SettingsT]):

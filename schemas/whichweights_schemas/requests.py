@@ -6,13 +6,15 @@ from pydantic import Field
 
 from whichweights_schemas._base import Shape
 from whichweights_schemas.models import ModelRef, ModelSpec
+from whichweights_schemas.tokenizing import Chat
 
 
 class FindModel(Shape):
-    """Which models could `query` mean?"""
+    """Which models could `query` mean? `revision` = the branch, tag or commit that was asked for."""
 
     query: str
     limit: int = 12
+    revision: str | None = None
 
 
 class CandidateFilter(Shape):
@@ -31,10 +33,22 @@ class FindApiModel(Shape):
 
 
 class TokenizerRequest(Shape):
-    """Whose tokenizer: a resolved model where there is one, else the name as given."""
+    """Whose tokenizer: a resolved model where there is one, else the name as given.
+
+    `with_template` asks for one that can count a chat too.
+    """
 
     name: str
     model: ModelSpec | None = None
+    with_template: bool = False
+
+
+class RemoteCountRequest(Shape):
+    """How many tokens does the vendor's own endpoint count? One of `text` and `chat` is given."""
+
+    name: str
+    text: str | None = None
+    chat: Chat | None = None
 
 
 class LookupAccelerator(Shape):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from whichweights_schemas._base import Shape
 from whichweights_schemas.evidence import Evidence
@@ -29,11 +30,36 @@ class MessageRule(Shape):
     source: str
 
 
+class Chat(Shape):
+    """Messages and tools in the form of the OpenAI API, as a chat template takes them."""
+
+    messages: tuple[dict[str, Any], ...]
+    tools: tuple[dict[str, Any], ...] = ()
+    add_generation_prompt: bool = True
+
+
+class RenderedChat(Shape):
+    """A chat as the model reads it. `notes` are for the user."""
+
+    tokens: int
+    template: str
+    notes: tuple[str, ...] = ()
+
+
+class RemoteCount(Shape):
+    """What a vendor's own endpoint counted. `source` names the endpoint."""
+
+    tokens: int
+    source: str
+    notes: tuple[str, ...] = ()
+
+
 class Tokenizer(ABC):
     """Counts text exactly. Blocking: callers run it in a worker thread."""
 
     identity: TokenizerIdentity
     message_rule: MessageRule | None = None
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def count(self, text: str) -> int:
@@ -46,3 +72,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def token_bytes(self, token: int) -> bytes:
         """The bytes one token stands for. Raises KeyError for an id outside the vocabulary."""
+
+    def count_chat(self, chat: Chat) -> RenderedChat | None:
+        """Tokens of the chat in the model's own template; None where no template is at hand.
+
+        Raises InvalidArgument when the template refuses the messages.
+        """
+        return None

@@ -104,19 +104,30 @@ class ProviderSession:
         """What the user must know of the set-up of the kinds that were asked."""
         return tuple(self._warnings)
 
-    async def first(self, kind: type[P], ask: Callable[[P], Awaitable[T | None]]) -> T | None:
+    async def first(
+        self,
+        kind: type[P],
+        ask: Callable[[P], Awaitable[T | None]],
+        *,
+        where: Callable[[P], bool] | None = None,
+    ) -> T | None:
         """The first answer, in order, that is neither None nor an empty sequence.
 
+        `where` = which providers to ask; the others are passed over without a report.
         Raises the first CallerError or OperatorError a provider raised, if nobody answers.
         """
-        found = await self.first_named(kind, ask)
+        found = await self.first_named(kind, ask, where=where)
         return found[1] if found else None
 
     async def first_named(
-        self, kind: type[P], ask: Callable[[P], Awaitable[T | None]]
+        self,
+        kind: type[P],
+        ask: Callable[[P], Awaitable[T | None]],
+        *,
+        where: Callable[[P], bool] | None = None,
     ) -> tuple[str, T] | None:
         """As `first`, with the name of the provider that answered."""
-        return await self._first_of(self._slots(kind), ask)
+        return await self._first_of(self._slots(kind), ask, where)
 
     async def one(
         self, kind: type[P], name: str, ask: Callable[[P], Awaitable[T | None]]
@@ -130,13 +141,19 @@ class ProviderSession:
         )
         return found[1] if found else None
 
-    async def all(self, kind: type[P], ask: Callable[[P], Awaitable[T]]) -> list[tuple[str, T]]:
+    async def all(
+        self,
+        kind: type[P],
+        ask: Callable[[P], Awaitable[T]],
+        *,
+        where: Callable[[P], bool] | None = None,
+    ) -> list[tuple[str, T]]:
         """The answers of all providers, asked concurrently, in their order, with their names."""
         slots = self._slots(kind)
         attempts: dict[Slot, Attempt[T]] = {}
 
         async def ask_one(slot: Slot, limit: float) -> None:
-            attempts[slot] = await self._attempt(slot, ask, limit)
+            attempts[slot] = await self._attempt(slot, ask, limit, where)
 
         with self._allowance() as limit:
             if len(slots) == 1:
@@ -193,12 +210,15 @@ class ProviderSession:
             )
 
     async def _first_of(
-        self, slots: Sequence[Slot], ask: Callable[[P], Awaitable[T | None]]
+        self,
+        slots: Sequence[Slot],
+        ask: Callable[[P], Awaitable[T | None]],
+        where: Callable[[P], bool] | None = None,
     ) -> tuple[str, T] | None:
         refusal: CallerError | OperatorError | None = None
         for slot in slots:
             with self._allowance() as limit:
-                attempt = await self._attempt(slot, ask, limit)
+                attempt = await self._attempt(slot, ask, limit, where)
             if attempt.value is not None and _says_something(attempt.value):
                 return slot.listed.name, attempt.value
             refusal = refusal or attempt.refusal
@@ -207,7 +227,11 @@ class ProviderSession:
         return None
 
     async def _attempt(
-        self, slot: Slot, ask: Callable[[P], Awaitable[T]], limit: float
+        self,
+        slot: Slot,
+        ask: Callable[[P], Awaitable[T]],
+        limit: float,
+        where: Callable[[P], bool] | None = None,
     ) -> Attempt[T]:
         if slot in self._passed_over:
             return Attempt()
@@ -215,7 +239,7 @@ class ProviderSession:
         provider: AnyProvider | None = None
         try:
             with plugin_output_to_stderr(), scope:
-                provider = await self._ready(slot)
+                provider = await self._ready(slot, cast("Callable[[AnyProvider], bool]", where))
                 if provider is None:
                     return Attempt()
                 value = await ask(cast("P", provider))
@@ -232,7 +256,9 @@ class ProviderSession:
         self._report(slot, "timeout", f"no answer within {limit:.3g} s")
         return Attempt()
 
-    async def _ready(self, slot: Slot) -> AnyProvider | None:
+    async def _ready(
+        self, slot: Slot, where: Callable[[AnyProvider], bool] | None
+    ) -> AnyProvider | None:
         """The provider, if it can be asked; if not, why is reported and it is passed over."""
         status: ProviderStatus = "unavailable"
         reason = slot.busy()
@@ -240,6 +266,8 @@ class ProviderSession:
             loaded = await slot.load()
             if isinstance(loaded, Broken):
                 status, reason = "failed", loaded.reason
+            elif where is not None and not where(loaded):
+                return None
             elif slot in self._available:
                 return loaded
             else:

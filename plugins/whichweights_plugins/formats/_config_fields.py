@@ -154,13 +154,13 @@ class Fields:
         nested = cast("Mapping[str, object]", value)
         return Fields(nested, self.model_type, assumed=self.assumed)
 
-    def keys(self) -> tuple[str, ...]:
+    def section_names(self) -> tuple[str, ...]:
         """The keys that hold nested objects, in order."""
         return tuple(key for key, value in self._values.items() if isinstance(value, Mapping))
 
     def count_sections(self) -> int:
         """How many keys hold nested objects."""
-        return len(self.keys())
+        return len(self.section_names())
 
     def _assume(self, key: str, value: int) -> int:
         self.assumed.append(f"{key}={value}")

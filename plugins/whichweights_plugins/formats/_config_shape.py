@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from whichweights_schemas.models import Block
 
@@ -28,15 +29,13 @@ class LanguageShape:
 
 def distinct(layers: Sequence[Block]) -> tuple[tuple[Block, ...], tuple[int, ...]]:
     """Each distinct block once, in order of appearance, and which of them every layer is."""
-    positions: dict[int, int] = {}
+    positions: dict[Hashable, int] = {}
     blocks: list[Block] = []
     layout: list[int] = []
     for block in layers:
-        known = positions.get(id(block))
-        if known is None:
-            known = blocks.index(block) if block in blocks else len(blocks)
-            if known == len(blocks):
-                blocks.append(block)
-            positions[id(block)] = known
-        layout.append(known)
+        # A block is frozen, so it has a hash; type checkers do not see that pydantic gives it one.
+        position = positions.setdefault(cast("Hashable", block), len(blocks))
+        if position == len(blocks):
+            blocks.append(block)
+        layout.append(position)
     return tuple(blocks), tuple(layout)

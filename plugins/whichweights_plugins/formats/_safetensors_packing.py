@@ -23,6 +23,7 @@ _SIDE_SUFFIXES: Final = (
     *(".nested_quant_map", "_scale_inv", "_weight_scale", "_weight_scale_2", "_input_scale"),
 )
 _STATE: Final = ".quant_state."
+_ELEMENT_BITS: Final = {"U8": 8, "I32": 32, "U32": 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ def count_weights(tensors: Stored, *, bits: int | None = None) -> WeightCount:
         if _is_side(name, tensors):
             scales += stored
             continue
-        factor = _weights_per_element(name, dtype, tensors, bits)
-        weights += stored * factor
-        packed += stored * factor if factor > 1 else 0
+        width = _bits_per_weight(name, dtype, tensors, bits)
+        held = stored if width is None else stored * _ELEMENT_BITS[dtype] // width
+        weights += held
+        packed += 0 if width is None else held
     return WeightCount(weights, packed, scales, total)
 
 
@@ -77,21 +79,20 @@ def _is_side(name: str, tensors: Stored) -> bool:
     )
 
 
-def _weights_per_element(name: str, dtype: str, tensors: Stored, bits: int | None) -> int:
-    """How many weights one stored element holds."""
-    width = bits or 4
+def _bits_per_weight(name: str, dtype: str, tensors: Stored, bits: int | None) -> int | None:
+    """Bits of one weight inside a packed element; None where an element is a weight."""
     if dtype in ("I32", "U32") and (
         name.endswith((".qweight", ".weight_packed"))
         or (name.endswith(".weight") and f"{name.removesuffix('.weight')}.scales" in tensors)
     ):
-        return 32 // width
+        return bits or 4
     if dtype != "U8":
-        return 1
+        return None
     if name.endswith((".weight_packed", "_blocks")):
-        return 2
+        return 4
     stem = name.removesuffix(".weight")
     scaled = (f"{stem}.weight_scale_2", f"{stem}_scale_2", f"{stem}_weight_scale_2")
     four_bit = any(f"{name}{_STATE}bitsandbytes__{kind}" in tensors for kind in ("nf4", "fp4"))
     if four_bit or any(key in tensors for key in scaled) or f"{name}.absmax" in tensors:
-        return 2
-    return 1
+        return 4
+    return None

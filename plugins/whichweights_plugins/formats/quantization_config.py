@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from whichweights_plugins.formats._config_fields import Fields
 from whichweights_plugins.formats._quantization_groups import WeightGroup, named_group
-from whichweights_schemas.errors import UnknownQuantization
+from whichweights_schemas.errors import UnknownQuantization, UnsupportedArchitecture
 from whichweights_schemas.quantization import Quantization, WeightContainer
 
 __all__ = ["quantization_from_config", "quantization_from_modelopt"]
@@ -41,7 +41,7 @@ def quantization_from_modelopt(document: Mapping[str, object]) -> Quantization |
     section = document.get("quantization")
     if not isinstance(section, Mapping):
         return None
-    return _modelopt(Fields(cast("Mapping[str, object]", section), "modelopt"))
+    return _complete(_modelopt, Fields(cast("Mapping[str, object]", section), "modelopt"))
 
 
 def _read(section: Mapping[str, object], *, in_mlx: bool) -> Quantization:
@@ -56,7 +56,15 @@ def _read(section: Mapping[str, object], *, in_mlx: bool) -> Quantization:
     reader = _METHODS.get(method)
     if reader is None:
         raise _no_name(f"the method {method[:40] or '(unnamed)'}")
-    return reader(fields)
+    return _complete(reader, fields)
+
+
+def _complete(reader: Callable[[Fields], Quantization], fields: Fields) -> Quantization:
+    """What the reader finds; a field it misses makes the format unknown."""
+    try:
+        return reader(fields)
+    except UnsupportedArchitecture as error:
+        raise _no_name("a quantization section that is incomplete") from error
 
 
 def _no_name(what: str) -> UnknownQuantization:
@@ -181,7 +189,7 @@ def _groups(fields: Fields) -> list[WeightGroup]:
     if groups is None:
         return []
     found: list[WeightGroup] = []
-    for key in groups.keys()[:_MAX_GROUPS]:
+    for key in groups.section_names()[:_MAX_GROUPS]:
         group = groups.section(key)
         weights = group.section("weights") if group is not None else None
         if group is None or weights is None:
@@ -224,7 +232,7 @@ def _modelopt_mixed(fields: Fields) -> Quantization:
     layers = fields.section("quantized_layers")
     if layers is None:
         raise _no_name("ModelOpt mixed precision without its list of layers")
-    sections = [layers.section(key) for key in layers.keys()]
+    sections = [layers.section(key) for key in layers.section_names()]
     names = {(row.text("quant_algo") or "").upper() for row in sections if row is not None}
     known = sorted((_MODELOPT[name] for name in names if name in _MODELOPT), key=lambda row: row[1])
     if not known or len(known) != len(names):

@@ -59,13 +59,13 @@ MAPPED: Final[dict[str, type[WhichweightsError]]] = {
 
 def translated(error: Exception, about: str = "the request") -> WhichweightsError:
     """Our error for one that huggingface_hub, its HTTP client or the operating system raised."""
-    import httpx2
+    from httpx2 import HTTPStatusError
+    from huggingface_hub.errors import HfHubHTTPError
 
     if isinstance(error, WhichweightsError):
         return error
-    if isinstance(error, httpx2.HTTPStatusError) or _is_status(error):
-        response: httpx2.Response = error.response  # pyright: ignore[reportAttributeAccessIssue]  # both kinds have it
-        found = status_error(response.status_code, about, response.headers)
+    if isinstance(error, HTTPStatusError | HfHubHTTPError):
+        found = status_error(error.response.status_code, about, error.response.headers)
         if found is not None and _mapped(error) in (None, ProviderFailed):
             return found
     kind = _mapped(error)
@@ -102,12 +102,6 @@ def _message(headers: httpx2.Headers) -> str:
     return headers.get("X-Error-Message", "").lower()
 
 
-def _is_status(error: Exception) -> bool:
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return isinstance(error, HfHubHTTPError)
-
-
 def _is_timeout(error: Exception) -> bool:
     import httpx2
 
@@ -118,9 +112,7 @@ def _mapped(error: Exception) -> type[WhichweightsError] | None:
     return next((MAPPED[c.__name__] for c in type(error).__mro__ if c.__name__ in MAPPED), None)
 
 
-def _made(
-    kind: type[WhichweightsError], error: Exception | None, about: str
-) -> WhichweightsError:
+def _made(kind: type[WhichweightsError], error: Exception | None, about: str) -> WhichweightsError:
     if kind is ModelGated:
         return ModelGated(f"{about} is gated on the Hub", field="model", hint=_GATED_HINT)
     if kind is ModelNotFound:

@@ -42,7 +42,7 @@ class QualityLoss(Shape):
 
 
 class PlanNeeds(Shape):
-    """What making the file takes; null = not known."""
+    """What making the file takes, all steps together; null = not known."""
 
     disk_gib: float | None
     ram_gib: float | None
@@ -50,19 +50,51 @@ class PlanNeeds(Shape):
     gpu: bool | None
 
 
+class PlanStep(Shape):
+    """One of the `commands`, in their order: what it writes and takes by itself.
+
+    `ram_gib` null = not measured, or too little to matter (downloads).
+    """
+
+    makes: str
+    tool: str
+    disk_gib: float | None
+    ram_gib: float | None
+    gpu: bool | None
+
+
 class ReadyMade(Shape):
-    """A file that exists already."""
+    """A file that exists already. `file` null = the whole repository is one copy."""
 
     repo: str
     file: str | None
     size_gib: float | None
+    publisher: str | None = None
+    downloads: int | None = None
+    imatrix: bool | None = Field(default=None, description="null = the name does not tell")
+
+
+class TensorRow(Shape):
+    """Tensors of one part with one type for one reason; `layers` as "0-3,6" ("" = not in a layer).
+
+    `rule` is the letter of the mixture rule that decided.
+    """
+
+    tensors: str
+    layers: str
+    count: int
+    type: str
+    bytes: int
+    rule: str
+    reason: str
 
 
 class FormatPlan(Shape):
     """One format that fits, with what it takes and loses.
 
-    `bits_per_weight` holds for this model. `file_gib` is the weights with the embeddings, without
-    header, vision tower and draft layers. `total_gib` lies between `low_gib` and `high_gib`.
+    `bits_per_weight` holds for this model. `file_gib` is the weights with the embeddings and the
+    header of a GGUF file, without vision tower and draft layers. `total_gib` lies between
+    `low_gib` and `high_gib`. The first plan has `ready_made`, or `commands` that make the file.
     """
 
     rank: int
@@ -121,7 +153,9 @@ class QuantizeSettings(Shape):
 class QuantizePlanResult(ToolResult):
     """The answer of quantize_plan: `tag_meaning` for a tag, `plans` for a model.
 
-    `also_fit` names those ranked behind the first `limit`, which `plans` details.
+    `also_fit` names those ranked behind the first `limit`, which `plans` details. With model and
+    tag: `steps` of the first plan, and `tensors` of a GGUF file (type and exact bytes of each).
+    `kv_cache_gib` is the cache of the first plan by element type.
     """
 
     model: str | None = None
@@ -130,5 +164,8 @@ class QuantizePlanResult(ToolResult):
     plans: tuple[FormatPlan, ...] = ()
     also_fit: tuple[str, ...] = ()
     excluded: tuple[ExcludedFormat, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
+    kv_cache_gib: dict[str, float] | None = None
     tensor_types: dict[str, int] | None = None
+    tensors: tuple[TensorRow, ...] = ()
     if_nothing_fits: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from whichweights.planning.buffers.vllm import batched_tokens
 from whichweights.planning.engine_versions import (
     LLAMA_CPP_FLASH_DEFAULT,
     VLLM_WIDE_WARM_UP,
@@ -16,7 +17,7 @@ from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Deployment, Engine
 from whichweights_schemas.errors import InvalidArgument
 
-__all__ = ["OFFLOAD_ENGINES", "RANK_ENGINES", "resolve_settings"]
+__all__ = ["OFFLOAD_ENGINES", "RANK_ENGINES", "max_batched", "resolve_settings"]
 
 RANK_ENGINES: Final = frozenset({"vllm", "sglang"})
 """Engines that cut every layer across devices (tensor parallel) or by stage (pipeline)."""
@@ -75,7 +76,7 @@ def resolve_settings(deployment: Deployment) -> tuple[Settings, tuple[Assumption
         prompt_tokens=prompt,
         flash_attention=_flash_attention(deployment),
         ubatch_tokens=(options.ubatch_tokens or 512) if llama else None,
-        max_batched_tokens=_max_batched(deployment),
+        max_batched_tokens=max_batched(deployment, deployment.context_tokens),
         max_num_seqs=_max_num_seqs(deployment, notes),
         gpu_memory_utilization=_utilization(deployment, notes),
         tensor_parallel=tensor,
@@ -121,11 +122,13 @@ def _smallest(devices: tuple[Accelerator, ...]) -> int | None:
     return min(sizes) if sizes else None
 
 
-def _max_batched(deployment: Deployment) -> int | None:
+def max_batched(deployment: Deployment, context_tokens: int) -> int | None:
+    """Tokens vLLM takes into one forward pass; None for other engines."""
     if deployment.engine != "vllm":
         return None
+    asked = deployment.options.max_batched_tokens
     large = (_smallest(deployment.accelerators) or 0) >= _LARGE_DEVICE_BYTES
-    return deployment.options.max_batched_tokens or (8192 if large else 2048)
+    return asked or batched_tokens(deployment.options.engine_version, context_tokens, large)
 
 
 def _max_num_seqs(deployment: Deployment, notes: _Notes) -> int | None:

@@ -18,7 +18,9 @@ class WeightPlan:
     `active_layers` is what one token reads of the layers. `embedding` is the token embedding
     (which is also the head when `tied`), `head` the separate head, norms and all the rest.
     `low`/`high` bound the language part as a whole. `embedding_on_host`: the engine reads the
-    embedding from system memory, so that it takes no room on the device.
+    embedding from system memory, so that it takes no room on the device. `replicated` bytes are
+    whole on every tensor-parallel rank, `kv_projections` are (KV heads, bytes) of those cut by
+    KV head.
     """
 
     format: str
@@ -37,6 +39,15 @@ class WeightPlan:
     source: str
     layers_known: bool
     notes: tuple[str, ...] = ()
+    replicated: int = 0
+    kv_projections: tuple[tuple[int, int], ...] = ()
+
+    def copies(self, ranks: int) -> int:
+        """Bytes that so many tensor-parallel ranks store beyond one copy of the weights."""
+        found = self.replicated * (ranks - 1)
+        for heads, size in self.kv_projections:
+            found += size * (ranks * -(-heads // ranks) - heads) // heads
+        return found
 
     @property
     def language(self) -> int:

@@ -12,6 +12,8 @@ __all__ = [
     "LLAMA_CPP_FLASH_DEFAULT",
     "LLAMA_CPP_MLA",
     "LLAMA_CPP_MLA_KEYS_ONLY",
+    "LLAMA_CPP_OVERRIDE_TENSOR",
+    "LLAMA_CPP_STREAMS",
     "LLAMA_CPP_WINDOWS",
     "TRANSFORMERS_LAST_LOGITS",
     "TRANSFORMERS_LEAN_PREFILL",
@@ -19,10 +21,12 @@ __all__ = [
     "VLLM_LEAN_SAMPLER",
     "VLLM_MORE_NON_TORCH",
     "VLLM_V1",
+    "VLLM_V1_DEFAULT",
     "VLLM_WIDE_WARM_UP",
     "Version",
     "before",
     "before_build",
+    "is_fork",
     "parse_version",
 ]
 
@@ -35,6 +39,12 @@ LLAMA_CPP_MLA: Final[Version] = (5140,)
 
 LLAMA_CPP_WINDOWS: Final[Version] = (5430,)
 """Window layers get a cache of their own: llama.cpp PR 13194 (2025-05-20)."""
+
+LLAMA_CPP_OVERRIDE_TENSOR: Final[Version] = (5028,)
+"""Experts can stay in system memory (-ot): llama.cpp PR 11397 (2025-04-02)."""
+
+LLAMA_CPP_STREAMS: Final[Version] = (5910,)
+"""Each sequence has cells of its own unless --kv-unified: llama.cpp PR 14363 (2025-07-16)."""
 
 LLAMA_CPP_FLASH_DEFAULT: Final[Version] = (6325,)
 """Flash attention where the backend has it, without asking: llama.cpp PR 15434 (2025-08-30)."""
@@ -57,6 +67,10 @@ TRANSFORMERS_WINDOWS: Final[Version] = (4, 56)
 
 VLLM_WIDE_WARM_UP: Final[Version] = (0, 9)
 """Large devices warm up with 1,024 sequences; before, all with 256 (logs of 0.6 to 0.11)."""
+
+VLLM_V1_DEFAULT: Final[Version] = (0, 8)
+"""From here prompts are prefilled in chunks of max_num_batched_tokens (the V1 engine by default);
+before, a prompt of up to 32,768 tokens goes through at once."""
 
 VLLM_V1: Final[Version] = (0, 11)
 """From here the activation line by vocabulary holds; older figures spread too widely for one."""
@@ -99,11 +113,23 @@ def before(text: str | None, bound: Version) -> bool:
     return found is not None and found < bound
 
 
+_FORK: Final = re.compile(r"\bik[_ .-]?llama", re.IGNORECASE)
+_FORK_LACKS: Final = frozenset({LLAMA_CPP_WINDOWS, LLAMA_CPP_FEW_OUTPUTS, LLAMA_CPP_STREAMS})
+
+
+def is_fork(text: str | None) -> bool:
+    """True for "ik_llama.cpp 3712": a fork whose builds are numbered by another count."""
+    return bool(text and _FORK.search(text[:64]))
+
+
 def before_build(engine: Engine, text: str | None, bound: Version) -> bool:
     """True when llama.cpp, or the one inside an ollama release, is known to be older.
 
-    An ollama release is placed by its date; one later than the table counts as current.
+    An ollama release is placed by its date; one later than the table counts as current. The fork
+    has compressed MLA caches and flash attention, and lacks what came to mainline alone.
     """
+    if is_fork(text):
+        return bound in _FORK_LACKS or bound == LLAMA_CPP_OVERRIDE_TENSOR
     found = parse_version(text)
     if found is None or engine != "ollama" or len(found) == 1:
         return before(text, bound)

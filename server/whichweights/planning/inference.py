@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from whichweights.planning._cache_figures import cache_figures
 from whichweights.planning._plan_parts import (
     as_prior,
     cache_parts,
@@ -11,8 +12,20 @@ from whichweights.planning._plan_parts import (
     plan_warnings,
     state_parts,
 )
-from whichweights.planning._settings import OFFLOAD_ENGINES, RANK_ENGINES, resolve_settings
-from whichweights.planning.buffers import BufferFacts, BufferPart, buffer_facts, engine_buffers
+from whichweights.planning._ranks import Pool, pool_of, rank_parts, rank_shares
+from whichweights.planning._settings import (
+    OFFLOAD_ENGINES,
+    RANK_ENGINES,
+    max_batched,
+    resolve_settings,
+)
+from whichweights.planning.buffers import (
+    EXPERT_COPIES,
+    BufferFacts,
+    BufferPart,
+    buffer_facts,
+    engine_buffers,
+)
 from whichweights.planning.kv_cache import (
     CacheBytes,
     CacheRow,
@@ -21,7 +34,6 @@ from whichweights.planning.kv_cache import (
     growth_per_token,
 )
 from whichweights.planning.memory_types import (
-    CacheFigures,
     DevicePlan,
     MemoryPlan,
     Part,
@@ -33,8 +45,8 @@ from whichweights.planning.placement import (
     DeviceLoad,
     LayerLoad,
     judge,
-    split_equally,
     split_layers,
+    split_ranks,
 )
 from whichweights.planning.recurrent_state import StateBytes, layer_state, state_per_sequence
 from whichweights.planning.runtime import runtime_part
@@ -69,6 +81,7 @@ class Placed:
     gpu_layers: int
     expert_layers: int
     verdict: Verdict
+    pool: Pool | None
 
 
 class InferencePlanner:
@@ -124,8 +137,10 @@ class InferencePlanner:
         state = self.state.times(settings.concurrent_sequences)
         weight_parts = self.weights.parts(settings.load_vision, settings.load_mtp)
         buffers = self._buffers(settings, cache, weight_parts, expert_layers > 0)
+        ranked = settings.engine in RANK_ENGINES
         parts = (
             *weight_parts,
+            *(rank_parts(self.spec, self.weights, settings) if ranked else ()),
             *cache_parts(cache, settings),
             *state_parts(state),
             *self._buffer_parts(buffers),
@@ -135,7 +150,11 @@ class InferencePlanner:
         loads = self._loads(settings, cache, state, parts, buffers, on_devices, expert_layers)
         offloaded = bool(self.devices) and (on_devices < self.layers or expert_layers > 0)
         verdict = judge(loads, settings.gpu_memory_utilization, offloaded=offloaded)
-        return Placed(settings, parts, loads, cache, on_devices, expert_layers, verdict)
+        pool = None
+        if ranked and self.devices:
+            held = cache.allocated + cache.copies + state.bytes
+            pool = pool_of(settings, loads, held, self._cache_shares(settings, cache, state))
+        return Placed(settings, parts, loads, cache, on_devices, expert_layers, verdict, pool)
 
     def plan(self) -> MemoryPlan:
         """The plan of the deployment, with the offload its settings allow or ask for."""
@@ -151,7 +170,9 @@ class InferencePlanner:
             total=sum(part.bytes for part in parts),
             low=sum(part.low for part in parts),
             high=sum(part.high for part in parts),
-            cache=self._figures(placed),
+            cache=cache_figures(
+                placed.cache, settings, growth_per_token(self.spec, settings), placed.pool
+            ),
             devices=(*devices, *_unused(self.deployment.accelerators, len(self.devices))),
             verdict=placed.verdict,
             layers=self.layers if self.weights.layers_known else None,
@@ -222,6 +243,7 @@ class InferencePlanner:
             context_tokens=length,
             prompt_tokens=min(asked or length, length),
             concurrent_sequences=sequences or settings.concurrent_sequences,
+            max_batched_tokens=max_batched(self.deployment, length),
         )
 
     def _buffers(
@@ -231,7 +253,8 @@ class InferencePlanner:
         weight_parts: tuple[Part, ...],
         experts_on_host: bool,
     ) -> tuple[tuple[BufferPart, ...], ...]:
-        """The buffers of every device (of the CPU, when there is none)."""
+        """The buffers of every device (of the CPU, when there is none); the first has copies of
+        experts that lie in system memory."""
         vendor = (self.devices[0].vendor or "").lower() if self.devices else ""
         engine = engine_buffers(
             self.facts,
@@ -239,12 +262,17 @@ class InferencePlanner:
             cache_bytes=cache.allocated,
             weight_bytes=sum(part.bytes for part in weight_parts),
             amd=vendor == "amd",
-            experts_on_host=experts_on_host,
+            expert_layer_bytes=max(self.weights.experts) if experts_on_host else 0,
         )
         if not self.devices:
             return (tuple(part for part in engine if part.group != "runtime"),)
-        own = [runtime_part(device) for device in self.devices]
-        return tuple((*engine, part) if part else engine for part in own)
+        others = tuple(part for part in engine if part.name != EXPERT_COPIES)
+        found: list[tuple[BufferPart, ...]] = []
+        for index, device in enumerate(self.devices):
+            own = runtime_part(device)
+            shared = others if index else engine
+            found.append((*shared, own) if own else shared)
+        return tuple(found)
 
     def _buffer_parts(self, buffers: tuple[tuple[BufferPart, ...], ...]) -> tuple[Part, ...]:
         """One line for each kind of buffer, summed over the devices."""
@@ -286,27 +314,39 @@ class InferencePlanner:
             if part.group in ("weights", "kv_cache", "recurrent_state"):
                 shared = shared.plus(Amount(part.bytes, part.low, part.high))
         if settings.engine in RANK_ENGINES:
+            copied = self.weights.embedding if self.weights.tied else 0
+            layers = self._layer_load(settings, cache, state, Amount())
+            shares = rank_shares(settings, layers, copied)
             outside = settings.engine == "sglang"
-            return split_equally(self.devices, shared, buffers, activations_outside=outside)
+            return split_ranks(self.devices, shared, shares, buffers, activations_outside=outside)
         slack = Amount(0, shared.bytes - shared.low, shared.high - shared.bytes)
         load = self._layer_load(settings, cache, state, slack)
         return split_layers(self.devices, memory, load, buffers, gpu_layers, expert_layers)
+
+    def _held_by_layer(self, settings: Settings, cache: CacheBytes, state: StateBytes) -> list[int]:
+        """Cache and state of each layer, all sequences."""
+        if not (cache.per_layer and self.weights.layers_known):
+            together = Amount(cache.allocated + state.bytes)
+            return [together.share(index, self.layers).bytes for index in range(self.layers)]
+        sequences, blocks = settings.concurrent_sequences, self.spec.blocks
+        own = [layer_state(block.attention).bytes * sequences for block in blocks]
+        each = [held + kept for held, kept in zip(cache.per_layer, own, strict=True)]
+        return [each[index] for index in self.spec.layout]
+
+    def _cache_shares(
+        self, settings: Settings, cache: CacheBytes, state: StateBytes
+    ) -> tuple[int, ...]:
+        """How the ranks divide cache and state: by stage, and equally within one."""
+        held = tuple(self._held_by_layer(settings, cache, state))
+        load = LayerLoad(held, (), 0, 0, 0, Amount())
+        return rank_shares(settings, load, 0)
 
     def _layer_load(
         self, settings: Settings, cache: CacheBytes, state: StateBytes, slack: Amount
     ) -> LayerLoad:
         """Weights, cache and state of each layer, and what stands outside the layers."""
-        weights, sequences = self.weights, settings.concurrent_sequences
-        extra: list[int]
-        if cache.per_layer and weights.layers_known:
-            blocks = self.spec.blocks
-            own = [layer_state(block.attention).bytes * sequences for block in blocks]
-            each = [held + kept for held, kept in zip(cache.per_layer, own, strict=True)]
-            extra = [each[index] for index in self.spec.layout]
-        else:
-            together = Amount(cache.allocated + state.bytes)
-            extra = [together.share(index, self.layers).bytes for index in range(self.layers)]
-        embedding = weights.embedding
+        weights, embedding = self.weights, self.weights.embedding
+        extra = self._held_by_layer(settings, cache, state)
         vision = weights.vision if settings.load_vision else 0
         return LayerLoad(
             layers=tuple(size + more for size, more in zip(weights.layers, extra, strict=True)),
@@ -315,25 +355,6 @@ class InferencePlanner:
             last=weights.head + (weights.mtp if settings.load_mtp else 0),
             host=embedding if weights.embedding_on_host else 0,
             slack=slack,
-        )
-
-    def _figures(self, placed: Placed) -> CacheFigures:
-        cache, settings = placed.cache, placed.settings
-        notes = [cache.note] if cache.note else []
-        reserves: int | None = cache.allocated + cache.copies
-        if settings.engine in RANK_ENGINES:
-            reserves = self._pool(placed)
-            if reserves is not None:
-                notes.append("the engine sets aside all that its budget leaves, at any load")
-        elif settings.engine in ("transformers", "mlx"):
-            reserves = None
-            notes.append("the cache grows with use; nothing is set aside")
-        return CacheFigures(
-            bytes_per_token=growth_per_token(self.spec, settings),
-            architecture_needs_bytes=cache.needs,
-            engine_reserves_bytes=reserves,
-            basis=cache.basis,
-            note="; ".join(notes) or None,
         )
 
     def _untried(self, placed: Placed) -> bool:
@@ -346,17 +367,6 @@ class InferencePlanner:
             and bool(self.devices)
             and (memory is None or memory.free_bytes is None)
         )
-
-    def _pool(self, placed: Placed) -> int | None:
-        """What vLLM (SGLang with a static fraction) leaves for the cache, over all ranks."""
-        share = placed.settings.gpu_memory_utilization
-        sizes = [device.total_bytes for device in self.devices]
-        if share is None or not sizes or None in sizes:
-            return None
-        budget = sum(int(share * (size or 0)) for size in sizes)
-        used = sum(load.budgeted.bytes for load in placed.loads)
-        cache = placed.cache.allocated + placed.cache.copies
-        return max(0, budget - used + cache)
 
 
 def _host(deployment: Deployment) -> Accelerator | None:

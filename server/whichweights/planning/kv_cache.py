@@ -12,6 +12,7 @@ from whichweights.planning.engine_versions import (
     TRANSFORMERS_WINDOWS,
     before,
     before_build,
+    is_fork,
 )
 from whichweights.planning.formats.kv_types import KvType, kv_type
 from whichweights.planning.memory_types import Settings
@@ -28,7 +29,14 @@ from whichweights_schemas.attention import (
 from whichweights_schemas.evidence import Basis
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["CacheBytes", "CacheRow", "cache_bytes", "cache_rows", "growth_per_token"]
+__all__ = [
+    "VLLM_BLOCK_TOKENS",
+    "CacheBytes",
+    "CacheRow",
+    "cache_bytes",
+    "cache_rows",
+    "growth_per_token",
+]
 
 _GGML_BLOCK: Final = 32
 """All quantized cache types of llama.cpp share blocks of 32 elements; a row holds whole ones."""
@@ -38,6 +46,9 @@ _CELL_PADDING: Final = 256
 
 _MLX_STEP: Final = 256
 """mlx-lm grows a cache in steps of this many tokens (mlx_lm/models/cache.py)."""
+
+VLLM_BLOCK_TOKENS: Final = 16
+"""Tokens of one page of vLLM's cache (its --block-size default)."""
 
 _PRIOR_BYTES: Final = (0.07, 1.2, 6.6)
 """Cache bytes per token over sqrt(parameters): p5, median, p95 of 320 open models, 16-bit cache."""
@@ -200,6 +211,8 @@ def _allocated_tokens(row: CacheRow, settings: Settings) -> int:
             return context
         case "mlx" if row.cap is None:
             return _up(context, _MLX_STEP)
+        case "vllm":
+            return _up(needed, VLLM_BLOCK_TOKENS)
         case _:
             return needed
 
@@ -210,6 +223,8 @@ def _engine_entry(row: CacheRow, kind: KvType, settings: Settings) -> int:
     if not row.full_heads or settings.engine not in ("llama.cpp", "ollama"):
         return size
     engine, version = settings.engine, settings.engine_version
+    if is_fork(version):
+        return size
     if before_build(engine, version, LLAMA_CPP_MLA):
         return _row_bytes(row.full_heads, kind)
     if before_build(engine, version, LLAMA_CPP_MLA_KEYS_ONLY) or settings.flash_attention is False:
@@ -309,6 +324,8 @@ def _engine_note(settings: Settings, windows: bool, uncertain: bool, more: bool)
     match settings.engine:
         case "llama.cpp" | "ollama" if more:
             return "allocated in padded cells; window layers get window + micro-batch"
+        case "vllm" if more and not windows:
+            return "allocated in pages of 16 tokens"
         case "vllm" if windows:
             return "vLLM may page window layers together with full ones and charge them in full"
         case "transformers" if more:

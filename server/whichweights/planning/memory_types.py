@@ -66,7 +66,8 @@ class CacheFigures:
     """What the cache of this workload needs, beside what the engine sets aside for it.
 
     `bytes_per_token` is the growth by one more token of one sequence at this context, all layers,
-    before any copies on several devices. None is unknown; `note` has the reason.
+    before any copies on several devices. None is unknown; `note` has the reason. `pool_tokens` is
+    what an engine's pool holds, `pool_sequences` how many sequences of this context at once.
     """
 
     bytes_per_token: int | None
@@ -74,6 +75,8 @@ class CacheFigures:
     engine_reserves_bytes: int | None
     basis: Basis
     note: str | None = None
+    pool_tokens: int | None = None
+    pool_sequences: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from whichweights.planning.buffers import BufferPart
 from whichweights.planning.memory_types import DevicePlan, Verdict
 from whichweights_schemas.accelerators import Accelerator
 
-__all__ = ["Amount", "DeviceLoad", "LayerLoad", "judge", "split_equally", "split_layers"]
+__all__ = ["Amount", "DeviceLoad", "LayerLoad", "judge", "split_layers", "split_ranks"]
 
 
 class Amount(NamedTuple):
@@ -114,21 +114,25 @@ def _amounts(buffers: tuple[BufferPart, ...], with_head: bool) -> tuple[Amount, 
     return inside, outside
 
 
-def split_equally(
+def split_ranks(
     ranks: tuple[Accelerator, ...],
     shared: Amount,
+    shares: tuple[int, ...],
     buffers: tuple[tuple[BufferPart, ...], ...],
     *,
     activations_outside: bool = False,
 ) -> tuple[DeviceLoad, ...]:
-    """Ranks of a tensor- or pipeline-parallel group: every rank holds an equal share.
+    """Ranks of a tensor- or pipeline-parallel group, in proportion to their shares.
 
     `activations_outside`: the engine's budget covers weights and cache only (SGLang).
     """
     found: list[DeviceLoad] = []
-    for index, device in enumerate(ranks):
-        inside, outside = _amounts(buffers[index], True)
-        share = shared.share(index, len(ranks))
+    total, reached, before = sum(shares), 0, Amount()
+    for device, weight, parts in zip(ranks, shares, buffers, strict=True):
+        inside, outside = _amounts(parts, True)
+        reached += weight
+        upto = Amount(*(size * reached // total for size in shared))
+        share, before = upto.minus(before), upto
         if activations_outside:
             outside = outside.plus(inside)
         else:

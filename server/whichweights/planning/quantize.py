@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from whichweights.planning._weight_formats import GGUF_ENGINES, resolve_format
+from whichweights.planning._gguf_table import gguf_model
+from whichweights.planning._weight_formats import GGUF_ENGINES
 from whichweights.planning.choices import (
     Run,
     choose_engine,
@@ -15,16 +16,12 @@ from whichweights.planning.choices import (
     run_support,
 )
 from whichweights.planning.formats import (
-    LAYOUTS,
-    Calibration,
     QualityLoss,
     Status,
-    TensorTable,
     decode_tag,
-    plan_mixture,
+    header_of,
     published_loss,
 )
-from whichweights.planning.gguf_tensors import model_tensors
 from whichweights.planning.memory_types import MemoryPlan, Verdict
 from whichweights.planning.running import PlannedRun, RunRequest, plan_run
 from whichweights.planning.weights import language_parameters, weigh
@@ -35,15 +32,12 @@ from whichweights_schemas.models import ModelSpec
 __all__ = [
     "BALANCED_LOSS",
     "NOT_CONSIDERED",
-    "FormatNeeds",
     "FormatOption",
     "FormatPlans",
     "LeftOut",
     "Quality",
     "formats_to_consider",
     "is_balanced",
-    "mixture_counts",
-    "needs_of",
     "on_devices_alone",
     "plan_formats",
     "rank",
@@ -67,13 +61,9 @@ LAYOUT_FORMATS: Final = ("FP8", "AWQ-Int4", "GPTQ-Int4", "NVFP4", "bnb-NF4")
 MLX_FORMATS: Final = ("MLX-8bit", "MLX-6bit", "MLX-4bit", "MLX-3bit")
 
 NOT_CONSIDERED: Final = (
-    "not considered: UD- and other hand-made mixes, types beaten in size and loss (Q4_0, Q3_K_S …),"
-    " EXL, HQQ, torchao; give one as tag to plan it"
+    "not considered: UD- and other hand-made mixes, types beaten in size and loss (Q4_0 …), EXL, "
+    "HQQ, torchao; a tag plans one"
 )
-
-_QUANTIZE_BUFFERS: Final = 8
-"""Bytes per element of the largest tensor: llama-quantize holds it as float32 and keeps a work
-buffer of 4 bytes an element (llama.cpp src/llama-quant.cpp, read 2026-11)."""
 
 Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]
 
@@ -88,6 +78,7 @@ class FormatOption:
     native: bool
     support: Status
     support_reason: str
+    header_bytes: int = 0
 
     @property
     def name(self) -> str:
@@ -100,15 +91,20 @@ class FormatOption:
         return self.planned.plan
 
     @property
-    def file_bytes(self) -> int:
-        """Weights of the language part, embeddings included, without header and vision tower."""
+    def weight_bytes(self) -> int:
+        """Weights of the language part, embeddings included, without the vision tower."""
         return self.planned.planner.weights.language
+
+    @property
+    def file_bytes(self) -> int:
+        """The same with the header of a GGUF file, which is estimated (0 where it cannot be)."""
+        return self.weight_bytes + self.header_bytes
 
     @property
     def bits_per_weight(self) -> float | None:
         """Bits of the file over the weights of this model; None where their number is unknown."""
         count = language_parameters(self.planned.planner.spec)
-        return self.file_bytes * 8 / count if count else None
+        return self.weight_bytes * 8 / count if count else None
 
     @property
     def headroom_bytes(self) -> int | None:
@@ -140,17 +136,6 @@ class FormatPlans:
     ranked: tuple[FormatOption, ...]
     left_out: tuple[LeftOut, ...]
     options: tuple[FormatOption, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FormatNeeds:
-    """What making a format takes. None is unknown: `reason` says why."""
-
-    disk_bytes: int | None
-    ram_bytes: int | None
-    calibration: bool | None
-    gpu: bool | None
-    reason: str = ""
 
 
 def formats_to_consider(
@@ -247,7 +232,17 @@ def _considered(
         native=name == native,
         support=status,
         support_reason=reason,
+        header_bytes=_header(spec, run),
     )
+
+
+def _header(spec: ModelSpec, run: Run) -> int:
+    if run.engine not in GGUF_ENGINES:
+        return 0
+    model = gguf_model(spec)
+    if model is None:
+        return 0 if spec.vocab_size is None else header_of((), spec.vocab_size).bytes
+    return model.header.bytes
 
 
 _RANKED: Final[tuple[Verdict, ...]] = ("fits", "tight", "unknown")
@@ -319,58 +314,3 @@ def _level(option: FormatOption, options: Sequence[FormatOption]) -> float:
         if other.loss is not None and other.nominal_bits >= option.nominal_bits
     ]
     return max(measured, default=0.0)
-
-
-def needs_of(spec: ModelSpec, option: FormatOption) -> FormatNeeds:
-    """What it takes to make the file oneself; the maker's own format needs only its own room.
-
-    Disk: the 16-bit source and the result. RAM: for GGUF what llama-quantize holds of the largest
-    tensor; its source is mapped, not loaded.
-    """
-    if option.native:
-        return FormatNeeds(option.file_bytes, 0, False, False)
-    engine = option.planned.run.engine
-    if resolve_format(option.name, spec.native, engine).by_publisher:
-        reason = "a mix of its publisher, who gives no recipe: download it"
-        return FormatNeeds(None, None, None, None, reason)
-    source = weigh(spec, "BF16", engine).language
-    layout = LAYOUTS.get(option.name)
-    if layout is None:
-        ram = _quantize_ram(spec)
-        required = decode_tag(option.name).calibration == "imatrix, required"
-        imatrix = required or (option.loss is not None and option.loss.imatrix)
-        reason = "" if ram is not None else "the tensors of this model are not listed"
-        return FormatNeeds(source + option.file_bytes, ram, imatrix, False, reason)
-    reason = "the peak of the tools for this format was not measured"
-    if layout.ecosystem == "bitsandbytes":
-        return FormatNeeds(source, None, False, True, reason)
-    calibrated = layout.calibration is Calibration.REQUIRED or option.name == "NVFP4"
-    gpu = True if calibrated or layout.container == "mlx" else None
-    return FormatNeeds(source + option.file_bytes, None, calibrated, gpu, reason)
-
-
-def _quantize_ram(spec: ModelSpec) -> int | None:
-    tensors = model_tensors(spec)
-    if tensors is None:
-        return None
-    return _QUANTIZE_BUFFERS * max(tensor.elements for _, tensor in tensors.named())
-
-
-def mixture_counts(spec: ModelSpec, option: FormatOption) -> dict[str, int] | None:
-    """Tensors of this model per GGUF type; None outside GGUF, for mixes that a publisher chose by
-    hand, and where the tensors of the model are not known."""
-    if option.planned.run.engine not in GGUF_ENGINES:
-        return None
-    tensors = model_tensors(spec)
-    kind = resolve_format(option.name, spec.native, option.planned.run.engine)
-    if tensors is None or kind.file_type is None or kind.by_publisher:
-        return None
-    plan = plan_mixture(
-        TensorTable(tensor for _, tensor in tensors.named()),
-        tensors.facts,
-        kind.file_type.name,
-        imatrix=kind.imatrix,
-        output_type=kind.ends_type,
-        embedding_type=kind.ends_type,
-    )
-    return plan.counts

@@ -17,11 +17,14 @@ from whichweights.planning.quantize import (
     rank,
 )
 from whichweights.planning.running import PlannedRun, RunRequest, choose_run, plan_run
+from whichweights.planning.speed import estimate_speed
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Engine, KvCacheType
+from whichweights_schemas.errors import CallerError
+from whichweights_schemas.evidence import Band
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["WayOut", "fitting_sibling", "ways_out"]
+__all__ = ["WayOut", "cache_choices", "fitting_sibling", "ways_out"]
 
 _SHORTEST_CONTEXT: Final = 512
 _SMALLER_CACHE: Final[dict[Engine, KvCacheType]] = {
@@ -31,22 +34,25 @@ _SMALLER_CACHE: Final[dict[Engine, KvCacheType]] = {
     "sglang": "fp8",
 }
 _PLENTY_BYTES: Final = 1 << 50
+_FACTORS: Final = (2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
     """A change in words, and the plan it leads to. `host_bytes`: system memory it needs, where
-    that is more than what is known to be there."""
+    that is more than what is known to be there. `decode`: tokens per second of an offload."""
 
     change: str
     plan: MemoryPlan
     host_bytes: int | None = None
+    decode: Band | None = None
 
 
 def ways_out(
     spec: ModelSpec, request: RunRequest, plans: FormatPlans, quality: Quality
 ) -> tuple[WayOut, ...]:
-    """The smallest format and what it takes, a shorter context, a smaller cache, offload.
+    """The smallest format and what it takes, a shorter context, a smaller cache, offload, more
+    devices.
 
     Only changes that lead to a plan that runs, but for the first. Where something fits, the
     offload alone, and only to reach the loss that `balanced` accepts. Empty when nothing was
@@ -92,6 +98,35 @@ def _ways(
     offloaded = _offload(spec, request, plans, quality)
     if offloaded is not None:
         yield offloaded
+    more = _more_devices(spec, alone, plans, quality)
+    if more is not None:
+        yield more
+
+
+def _more_devices(
+    spec: ModelSpec, request: RunRequest, plans: FormatPlans, quality: Quality
+) -> WayOut | None:
+    """The fewest copies of the same devices on which the preferred format fits, up to eight."""
+    devices = request.accelerators
+    if not devices or any(device.kind != "gpu" for device in devices):
+        return None
+    run = rank(plans.options, quality)[0].planned.run
+    empty = tuple(
+        device.model_copy(update={"uuid": None, "free_bytes": device.total_bytes})
+        for device in devices
+    )
+    for factor in _FACTORS:
+        more = replace(request, accelerators=devices + empty * (factor - 1))
+        try:
+            plan = plan_run(spec, more, run).plan
+        except CallerError:
+            continue
+        if plan.verdict == "fits":
+            alike = len({device.name for device in devices}) == 1
+            count = factor * len(devices)
+            which = f"{count}x {devices[0].name}" if alike else f"{factor} times these devices"
+            return WayOut(f"{run.quantization} on {which}", plan)
+    return None
 
 
 def _runs(plan: MemoryPlan) -> bool:
@@ -124,17 +159,24 @@ def _offload(
     smallest = min(could, key=lambda option: option.plan.total).planned.run
     if request.memory is not None:
         for run in (runs[0], smallest):
-            plan = plan_run(spec, request, run).plan
-            if plan.verdict == "fits_with_offload":
-                return WayOut(_offload_words(run.quantization, plan), plan)
+            planned = plan_run(spec, request, run)
+            if planned.plan.verdict == "fits_with_offload":
+                return _offloaded(planned)
     plenty = Accelerator(
         name="system memory", kind="cpu", total_bytes=_PLENTY_BYTES, free_bytes=_PLENTY_BYTES
     )
-    plan = plan_run(spec, replace(request, memory=plenty), runs[0]).plan
-    if plan.verdict != "fits_with_offload":
+    planned = plan_run(spec, replace(request, memory=plenty), runs[0])
+    if planned.plan.verdict != "fits_with_offload":
         return None
-    host = sum(device.needed_high_bytes for device in plan.devices if device.kind == "cpu")
-    return WayOut(_offload_words(runs[0].quantization, plan), plan, host)
+    devices = planned.plan.devices
+    host = sum(device.needed_high_bytes for device in devices if device.kind == "cpu")
+    return _offloaded(planned, host)
+
+
+def _offloaded(planned: PlannedRun, host_bytes: int | None = None) -> WayOut:
+    words = _offload_words(planned.run.quantization, planned.plan)
+    decode = estimate_speed(planned.planner, planned.plan).decode
+    return WayOut(words, planned.plan, host_bytes, decode)
 
 
 def _offload_words(name: str, plan: MemoryPlan) -> str:
@@ -149,3 +191,28 @@ def fitting_sibling(spec: ModelSpec, request: RunRequest) -> PlannedRun | None:
     """The run `auto` chooses for another model of the family; None when that does not fit."""
     chosen = choose_run(spec, on_devices_alone(request)).chosen
     return chosen if _runs(chosen.plan) else None
+
+
+_CACHE_CHOICES: Final[dict[Engine, tuple[KvCacheType, ...]]] = {
+    "llama.cpp": ("q8_0", "q4_0"),
+    "ollama": ("q8_0", "q4_0"),
+    "vllm": ("fp8",),
+    "sglang": ("fp8",),
+}
+
+
+def cache_choices(spec: ModelSpec, request: RunRequest, option: FormatOption) -> dict[str, int]:
+    """Bytes of the KV cache of this plan by element type: its own, and the smaller ones that the
+    engine takes. Empty where the cache is not known or has no bytes."""
+    found: dict[str, int] = {}
+    own = option.plan.settings.kv_cache_type
+    runs = (own, *_CACHE_CHOICES.get(option.planned.run.engine, ()))
+    for kind in dict.fromkeys(runs):
+        plan = option.plan
+        if kind != own:
+            changed = replace(on_devices_alone(request), kv_cache_type=kind)
+            plan = plan_run(spec, changed, option.planned.run).plan
+        size = plan.group_bytes("kv_cache")
+        if size:
+            found[kind] = size
+    return found

@@ -7,12 +7,14 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, cast
 
+from whichweights.planning._gguf_table import gguf_model
+from whichweights.planning._replicated import kv_projections, replicated_bytes
 from whichweights.planning._weight_formats import GGUF_ENGINES, WeightFormat, resolve_format
 from whichweights.planning._weight_plan import WeightPlan
 from whichweights.planning.formats._mixture_roles import dimensions, is_quantizable
 from whichweights.planning.formats.block_types import padded
 from whichweights.planning.formats.layouts import WeightLayout
-from whichweights.planning.formats.mixture import Tensor, TensorTable, plan_mixture
+from whichweights.planning.formats.mixture import Tensor, plan_mixture
 from whichweights.planning.gguf_tensors import ModelTensors, model_tensors
 from whichweights_schemas.deployment import Engine
 from whichweights_schemas.errors import UnsupportedArchitecture
@@ -35,9 +37,6 @@ _PUBLISHER_BAND: Final = 0.12
 _CLOSES: Final = 0.005
 _USABLE: Final = 0.03
 """How far the listed tensors may be from the counted parameters to be exact / to be scaled."""
-
-_GGUF_ROWS: Final = {("gemma3", 262_208): 262_144}
-"""The GGUF converter drops embedding rows that the tokenizer has no token for (Gemma 3)."""
 
 _COMPUTED = "architecture x layout of the format, tensor by tensor"
 _MIXTURE = "llama.cpp mixture rule on the model's tensors (equal to llama-quantize's own tables)"
@@ -170,9 +169,11 @@ def _bits_of(kind: WeightFormat) -> tuple[float, float, float]:
 
 def _from_mixture(spec: ModelSpec, kind: WeightFormat, tensors: ModelTensors) -> WeightPlan:
     assert kind.file_type is not None
+    in_file = gguf_model(spec)
+    assert in_file is not None
     plan = plan_mixture(
-        _table(cast("Hashable", spec)),
-        tensors.facts,
+        in_file.table,
+        in_file.facts,
         kind.file_type.name,
         imatrix=kind.imatrix,
         output_type=kind.ends_type,
@@ -213,20 +214,6 @@ def _from_mixture(spec: ModelSpec, kind: WeightFormat, tensors: ModelTensors) ->
         layers_known=True,
         notes=notes,
     )
-
-
-@lru_cache(maxsize=256)
-def _table(model: Hashable) -> TensorTable:
-    """The sorted tensor list, shared by all file types of one model."""
-    spec = cast("ModelSpec", model)
-    tensors = model_tensors(spec)
-    if tensors is None:
-        return TensorTable(())
-    rows = _GGUF_ROWS.get((spec.architecture or "", tensors.embedding.shape[1]))
-    if rows:
-        shape = (tensors.embedding.shape[0], rows)
-        tensors = replace(tensors, embedding=tensors.embedding._replace(shape=shape))
-    return TensorTable(tensor for _, tensor in tensors.named())
 
 
 def _active(spec: ModelSpec, layers: list[int], experts: list[int]) -> int:
@@ -274,6 +261,8 @@ def _from_layout(spec: ModelSpec, kind: WeightFormat, tensors: ModelTensors) -> 
         basis="computed",
         source=_COMPUTED,
         layers_known=True,
+        replicated=replicated_bytes(tensors, size_of),
+        kv_projections=kv_projections(spec, tensors, size_of),
     )
 
 

@@ -214,11 +214,16 @@ def _plain(name: str) -> str:
 
 async def _unknown_device(session: ProviderSession, name: str) -> UnknownAccelerator:
     tables = await session.all(AcceleratorCatalogue, lambda p: p.names())
-    names = {_plain(device): device for _, devices in tables for device in devices}
+    names: dict[str, str] = {}
+    for device in (device for _, devices in tables for device in devices):
+        first = _plain(device).partition(" ")[0]
+        for spelling in (_plain(device), first):
+            if any(character.isdigit() for character in spelling):
+                names.setdefault(spelling, device)
     near = difflib.get_close_matches(_plain(name[:80]), names, n=4, cutoff=0.4)
     return UnknownAccelerator(
         f"no table knows a device called “{name[:60]}”",
         field="accelerators",
         hint='name a device such as "RTX 4090" or "H100 80GB", or give a size such as "24GiB"',
-        suggestions=[names[key] for key in near],
+        suggestions=tuple(dict.fromkeys(names[key] for key in near)),
     )

@@ -21,6 +21,8 @@ def resolve_language(text: str) -> ResolvedLanguage:
 
     Raises UnknownLanguage with the nearest names. Imports langcodes at first use.
     """
+    if not text.isprintable():  # the library reads memory it does not own at a NUL
+        raise _unknown(text)
     import langcodes
     from langcodes.tag_parser import LanguageTagError
 

@@ -8,9 +8,12 @@ from typing import Any
 
 from whichweights.planning.generic import generic_model, parse_size_name
 from whichweights.registry import ProviderSession
+from whichweights.resolve.merging import fill_from_others
 from whichweights_schemas.errors import (
     AmbiguousModel,
+    ModelGated,
     ModelNotFound,
+    OperatorError,
     UnsupportedArchitecture,
 )
 from whichweights_schemas.models import ModelRef, ModelSpec
@@ -37,6 +40,7 @@ class ResolvedModel:
 @dataclass
 class _Found:
     refs: list[ModelRef] = field(default_factory=list[ModelRef])
+    refused: OperatorError | None = None
 
     def matching(self, *kinds: str) -> list[ModelRef]:
         return [ref for ref in self.refs if ref.match in kinds]
@@ -65,25 +69,28 @@ async def resolve_model(
     spec = await session.one(ModelProvider, ref.provider, lambda p: p.spec(ref))
     if spec is None:
         raise ModelNotFound(
-            f"{ref.id} was listed by provider {ref.provider}, which no longer knows it",
+            f"{ref.id} was found by provider {ref.provider}, which then could not tell about it"
+            + _why(session, ref.provider),
             field=argument,
-            hint="name another model",
+            hint="try again, or name another model",
         )
+    spec = await fill_from_others(session, spec, ref.provider)
     return ResolvedModel(spec, ref.provider, notes)
 
 
 async def _find(
     session: ProviderSession, query: str, found: _Found, argument: str
 ) -> tuple[ModelRef, tuple[str, ...]]:
+    """At hand first; another machine is asked only for an id, a name or a revision unknown here."""
     wanted, _, revision = query.partition("@")
-    request = FindModel(query=wanted)
-
-    async def named(provider: ModelProvider[Any]) -> Sequence[ModelRef] | None:
-        refs = await provider.find(request)
-        found.refs.extend(refs)
-        return [ref for ref in refs if ref.match in ("id", "alias")] or None
-
-    exact = await session.first(ModelProvider, named)
+    request = FindModel(query=wanted, revision=revision or None)
+    exact = await _exact(session, request, found, last_resort=False)
+    if exact is None and (_is_id(wanted) or not found.matching("partial")):
+        if not _is_id(wanted):
+            await _refuse_hosted(session, query, argument)
+        exact = await _exact(session, request, found, last_resort=True)
+    elif exact is not None and revision:
+        exact = await _at_revision(session, exact, revision, found) or exact
     if exact is not None:
         ref, notes = _one_of(exact, query, argument)
     else:
@@ -91,6 +98,34 @@ async def _find(
     if revision and ref.revision != revision:
         notes = (*notes, f"revision {revision} is not known here: the figures are of {ref.id}")
     return ref, notes
+
+
+async def _exact(
+    session: ProviderSession, request: FindModel, found: _Found, *, last_resort: bool
+) -> Sequence[ModelRef] | None:
+    """Refs of the first provider that knows an id or alias; what else it names is kept aside."""
+
+    async def named(provider: ModelProvider[Any]) -> Sequence[ModelRef] | None:
+        refs = await provider.find(request)
+        found.refs.extend(refs)
+        return [ref for ref in refs if ref.match in ("id", "alias")] or None
+
+    try:
+        return await session.first(
+            ModelProvider, named, where=lambda provider: provider.last_resort == last_resort
+        )
+    except OperatorError as refusal:  # offline or gated: the providers' reports say which
+        found.refused = found.refused or refusal
+        return None
+
+
+async def _at_revision(
+    session: ProviderSession, exact: Sequence[ModelRef], revision: str, found: _Found
+) -> Sequence[ModelRef] | None:
+    if len(exact) != 1 or exact[0].revision == revision:
+        return None
+    request = FindModel(query=exact[0].id, revision=revision)
+    return await _exact(session, request, found, last_resort=True)
 
 
 async def _guess(
@@ -101,12 +136,27 @@ async def _guess(
         ref, notes = _one_of(partial, query, argument)
         return ref, (*notes, f"“{_short(query)}” was understood as {ref.id}")
     await _refuse_hosted(session, query, argument)
+    if isinstance(found.refused, ModelGated):
+        raise found.refused
+    hint = _FILES_HINT if _is_file(query) else _NAMES_HINT
     raise ModelNotFound(
-        f"no model is known as “{_short(query)}”",
+        f"no model is known as “{_short(query)}”{_why(session)}",
         field=argument,
-        hint=_FILES_HINT if _is_file(query) else _NAMES_HINT,
+        hint=hint,
         suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN],
     )
+
+
+def _why(session: ProviderSession, provider: str | None = None) -> str:
+    """Which providers of models could not say, and why; empty when all could."""
+    silent = [
+        f"{report.name}: {report.detail or report.status}"
+        for report in session.reports
+        if report.kind == ModelProvider.kind
+        and report.status != "answered"
+        and provider in (None, report.name)
+    ]
+    return f" ({'; '.join(silent)})" if silent else ""
 
 
 def _one_of(
@@ -139,6 +189,12 @@ async def _refuse_hosted(session: ProviderSession, query: str, argument: str) ->
             field=argument,
             hint="describe_model has its window and list price; name an open-weight model here",
         )
+
+
+def _is_id(query: str) -> bool:
+    """Whether it looks like a repository id; whether it is one, the Hub's provider knows."""
+    owner, _, name = query.partition("/")
+    return bool(owner and name) and "/" not in name and owner[0] not in ".~\\"
 
 
 def _is_file(query: str) -> bool:

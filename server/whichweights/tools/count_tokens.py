@@ -20,7 +20,7 @@ from whichweights_schemas.tools.count_tokens import (
     TokenCount,
 )
 
-MAX_TEXT_BYTES = 8 * 1024 * 1024
+MAX_TEXT_BYTES = 8_000_000
 _INPUTS = ("text", "messages", "path", "words", "pages")
 
 

@@ -22,11 +22,14 @@ async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuSta
     for entry in machine.unknown:
         record.unknown(entry.field, entry.reason)
     for device in (*machine.accelerators, *filter(None, [machine.memory])):
-        record.extend(device.evidence, prefix=f"{device.name}.")
-        for entry in device.unknown:
-            record.unknown(f"{device.name}.{entry.field}", entry.reason)
+        for entry in device.evidence:
+            fields = [f"{device.name}.{_answer_field(field)}" for field in entry.fields]
+            record.add(fields, entry.basis, entry.source, date=entry.date, note=entry.note)
+        for unknown in device.unknown:
+            record.unknown(f"{device.name}.{_answer_field(unknown.field)}", unknown.reason)
         if device.unverified:
-            record.warn(f"{device.name}: {', '.join(device.unverified)} unverified")
+            doubtful = ", ".join(map(_answer_field, device.unverified))
+            record.warn(f"{device.name}: {doubtful} unverified")
     return GpuStatusResult(
         devices=_counted(
             _status(device, machine.sources.get(index, "argument"))
@@ -38,6 +41,11 @@ async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuSta
         evidence=record.evidence,
         unknown=record.unknowns,
     )
+
+
+def _answer_field(field: str) -> str:
+    """The name a fact has in the answer."""
+    return field.replace("bytes_per_second", "gb_s").replace("_bytes", "_gib")
 
 
 def _counted(rows: Iterable[DeviceStatus]) -> tuple[DeviceStatus, ...]:

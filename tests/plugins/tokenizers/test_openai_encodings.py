@@ -16,6 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from whichweights_plugins.tokenizers._byte_pair import (
+    MAX_BLANK_RUN,
+    MAX_TEXT_BYTES,
+    accepted,
+    encode_ordinary,
+    has_long_blank_run,
+)
 from whichweights_plugins.tokenizers._encodings import ENCODINGS
 from whichweights_plugins.tokenizers._openai_names import (
     encoding_of,
@@ -24,13 +31,8 @@ from whichweights_plugins.tokenizers._openai_names import (
 )
 from whichweights_plugins.tokenizers._vocabulary import VocabularyFile, load, parse, places
 from whichweights_plugins.tokenizers.openai_encodings import (
-    MAX_BLANK_RUN,
-    MAX_TEXT_BYTES,
     OpenAIEncodings,
     OpenAIEncodingsSettings,
-    accepted,
-    encode_ordinary,
-    has_long_blank_run,
 )
 from whichweights_schemas.errors import InputTooLarge, NoTokenizer, ProviderFailed
 from whichweights_schemas.models import ModelSpec, ParameterCounts

@@ -41,5 +41,6 @@ def test_twelve_times_the_weights_is_shown_for_training():
     assert [rule.rule for rule in rules] == [
         "12 x the weights",
         "12 GB per billion parameters",
+        "16 bytes per parameter",
     ]
     assert rules[0].error_percent == 220.0

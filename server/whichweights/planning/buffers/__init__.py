@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from whichweights.planning.buffers.facts import BufferFacts, BufferPart, buffer_facts
-from whichweights.planning.buffers.llama_cpp import llama_cpp_buffers
+from whichweights.planning.buffers.llama_cpp import EXPERT_COPIES, llama_cpp_buffers
 from whichweights.planning.buffers.mlx import mlx_buffers
 from whichweights.planning.buffers.sglang import sglang_buffers
 from whichweights.planning.buffers.transformers import transformers_buffers
 from whichweights.planning.buffers.vllm import vllm_buffers
 from whichweights.planning.memory_types import Settings
 
-__all__ = ["BufferFacts", "BufferPart", "buffer_facts", "engine_buffers"]
+__all__ = ["EXPERT_COPIES", "BufferFacts", "BufferPart", "buffer_facts", "engine_buffers"]
 
 
 def engine_buffers(
@@ -20,12 +20,15 @@ def engine_buffers(
     cache_bytes: int,
     weight_bytes: int,
     amd: bool = False,
-    experts_on_host: bool = False,
+    expert_layer_bytes: int = 0,
 ) -> tuple[BufferPart, ...]:
-    """The buffers of one device under the engine of the settings, in bytes."""
+    """The buffers of one device under the engine of the settings, in bytes.
+
+    `expert_layer_bytes`: routed experts of one layer, where some lie in system memory; else 0.
+    """
     match settings.engine:
         case "llama.cpp" | "ollama":
-            return llama_cpp_buffers(facts, settings, experts_on_host)
+            return llama_cpp_buffers(facts, settings, expert_layer_bytes)
         case "vllm":
             return vllm_buffers(facts, settings, amd)
         case "sglang":

@@ -29,6 +29,9 @@ _DEFAULT_VOCABULARY: Final = 128_256
 class BufferFacts:
     """Widths a forward pass works with. `width` is the widest MLP one token passes.
 
+    `experts_per_token` and `expert_width` belong to the widest routed layer (0 without one).
+    `absorbed` elements per token are alive in absorbed MLA (queries, their compressed form, the
+    compressed output), `expanded` in keys and values written out in full; both 0 without MLA.
     `guessed`: the shape is not known and the widths follow from the parameter count alone.
     """
 
@@ -40,6 +43,11 @@ class BufferFacts:
     latent: bool
     encoder: bool
     guessed: bool
+    experts_per_token: int = 0
+    expert_width: int = 0
+    absorbed: int = 0
+    expanded: int = 0
+    vision: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,20 @@ def _width(block: Block) -> int:
             return 0
 
 
+def _latent(blocks: tuple[Block, ...]) -> tuple[int, int]:
+    """(absorbed, expanded) elements per token of the widest MLA layer."""
+    found = [block.attention for block in blocks if isinstance(block.attention, LatentAttention)]
+    absorbed = [
+        mla.query_heads * (2 * mla.kv_lora_rank + 2 * mla.rope_head_dim + mla.nope_head_dim)
+        for mla in found
+    ]
+    expanded = [
+        mla.query_heads * (mla.nope_head_dim + mla.rope_head_dim + mla.value_head_dim)
+        for mla in found
+    ]
+    return max(absorbed, default=0), max(expanded, default=0)
+
+
 def buffer_facts(spec: ModelSpec) -> BufferFacts:
     """The widths of a model; guessed from its size where the shape is not known.
 
@@ -121,13 +143,21 @@ def buffer_facts(spec: ModelSpec) -> BufferFacts:
     counts = spec.parameters
     weights = counts.active or counts.language or counts.total or 10**9
     guess = max(512, round(14.4 * (weights / 1e5) ** 0.5))
+    routed = [b.feed_forward for b in blocks if isinstance(b.feed_forward, ExpertsFeedForward)]
+    widest = max(routed, key=lambda moe: moe.experts_per_token * moe.width, default=None)
+    absorbed, expanded = _latent(blocks)
     return BufferFacts(
         vocabulary=vocabulary or _DEFAULT_VOCABULARY,
         hidden=hidden or guess,
         width=max((_width(block) for block in blocks), default=0) or 4 * (hidden or guess),
         heads=max((_heads(block) for block in blocks), default=0) or (hidden or guess) // 128,
-        moe=any(isinstance(block.feed_forward, ExpertsFeedForward) for block in blocks),
-        latent=any(isinstance(block.attention, LatentAttention) for block in blocks),
+        moe=widest is not None,
+        latent=absorbed > 0,
         encoder=spec.kind == "encoder",
         guessed=not (hidden and vocabulary and blocks),
+        experts_per_token=widest.experts_per_token if widest else 0,
+        expert_width=widest.width if widest else 0,
+        absorbed=absorbed,
+        expanded=expanded,
+        vision=bool(counts.vision),
     )

@@ -12,17 +12,17 @@ from whichweights.planning.engine_versions import (
 )
 from whichweights.planning.memory_types import Settings
 
-__all__ = ["transformers_buffers"]
+__all__ = ["LEAN_K", "OLD_BYTES", "K", "activation_peak", "transformers_buffers"]
 
-_K: Final = 4.0
-_LEAN_K: Final = 1.0
+K: Final = 4.0
+LEAN_K: Final = 1.0
 """Intermediates alive at the widest point of a layer, in MLP widths of 16 bits: 3.8 to 4.3 in
 Qwen's tables of 4.46; in those of 4.51 at most 0.3 to 2.7, so the band reaches from 0 to 4."""
 
 _LOGITS_BYTES: Final = 6
 """Old versions: 16-bit logits of the whole prompt and their float32 copy."""
 
-_OLD_BYTES: Final = (2**29, 0, 3 * 2**29)
+OLD_BYTES: Final = (2**29, 0, 3 * 2**29)
 """Old versions hold this much more at any length (0.1 to 1.4 GiB at one prompt token)."""
 
 _SCORE_BYTES: Final = 6
@@ -43,24 +43,14 @@ def transformers_buffers(
     k ff 2 B per prompt token; before 4.45 at least 6 B x V per prompt token, for the logits of the
     whole prompt (mean error 4.1 % on 192 current, 10.6 % on 139 old cases with k = 4).
     """
-    tokens = settings.prompt_tokens * settings.concurrent_sequences
-    share = settings.prompt_tokens / settings.context_tokens
-    unused = round(cache_bytes * (1 - share))
-    old = before(settings.engine_version, TRANSFORMERS_LAST_LOGITS)
-    logits = _LOGITS_BYTES * facts.vocabulary * tokens if old and not facts.encoder else 0
-    scores = 0
-    if settings.flash_attention is False:
-        scores = _SCORE_BYTES * facts.heads * settings.prompt_tokens * tokens
-    lean = not before(settings.engine_version, TRANSFORMERS_LEAN_PREFILL)
-    base = _OLD_BYTES if old else (0, 0, 0)
-
-    def peak(k: float, extra: int) -> int:
-        prefill = round(max(k * facts.width * 2 * tokens, logits) + scores)
-        return max(0, prefill - unused) + extra
-
-    value = peak(_LEAN_K if lean else _K, base[0])
-    low = peak(0.0 if lean else 0.75 * _K, base[1])
-    high = peak(_K, base[2])
+    version = settings.engine_version
+    old = before(version, TRANSFORMERS_LAST_LOGITS)
+    lean = not before(version, TRANSFORMERS_LEAN_PREFILL)
+    base = OLD_BYTES if old else (0, 0, 0)
+    value = activation_peak(facts, settings, cache_bytes, LEAN_K if lean else K) + base[0]
+    least = activation_peak(facts, settings, cache_bytes, 0.0 if lean else 0.75 * K)
+    low, high = least + base[1], activation_peak(facts, settings, cache_bytes, K) + base[2]
+    eager = settings.flash_attention is False
     whole = weight_bytes + cache_bytes + value
     return (
         BufferPart(
@@ -69,9 +59,27 @@ def transformers_buffers(
             value,
             min(value, max(0, low - round(_SLACK[0] * low))),
             high + round(_SLACK[1] * whole),
-            "assumed" if facts.guessed or scores else "fitted",
+            "assumed" if facts.guessed or eager else "fitted",
             _SOURCE,
-            "logits of the whole prompt" if logits > _K * facts.width * 2 * tokens else None,
+            "logits of the whole prompt" if old and not facts.encoder else None,
             1.0,
         ),
     )
+
+
+def activation_peak(
+    facts: BufferFacts, settings: Settings, cache_bytes: int, widths: float
+) -> int:
+    """Bytes above weights and the whole cache, with so many MLP widths alive at prefill.
+
+    The cache of the output stands beside the prefill's only later: the larger of the two counts.
+    """
+    tokens = settings.prompt_tokens * settings.concurrent_sequences
+    unused = round(cache_bytes * (1 - settings.prompt_tokens / settings.context_tokens))
+    old = before(settings.engine_version, TRANSFORMERS_LAST_LOGITS)
+    logits = _LOGITS_BYTES * facts.vocabulary * tokens if old and not facts.encoder else 0
+    scores = 0
+    if settings.flash_attention is False:
+        scores = _SCORE_BYTES * facts.heads * settings.prompt_tokens * tokens
+    prefill = round(max(widths * facts.width * 2 * tokens, logits) + scores)
+    return max(0, prefill - unused)

@@ -24,6 +24,11 @@ from whichweights.planning.formats.file_types import (
     file_type,
     file_type_by_id,
 )
+from whichweights.planning.formats.gguf_header import (
+    HeaderEstimate,
+    header_from_known_file,
+    header_of,
+)
 from whichweights.planning.formats.kv_types import KV_TYPES, KvType, default_kv_type, kv_type
 from whichweights.planning.formats.layouts import (
     LAYOUTS,
@@ -79,6 +84,7 @@ __all__ = [
     "DecodedTag",
     "Family",
     "FileType",
+    "HeaderEstimate",
     "ImatrixNeed",
     "KvType",
     "MixtureFacts",
@@ -102,6 +108,8 @@ __all__ = [
     "exl_layout",
     "file_type",
     "file_type_by_id",
+    "header_from_known_file",
+    "header_of",
     "is_70b_class",
     "is_quantizable",
     "known_formats",

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from whichweights.planning._settings import resolve_settings
 from whichweights.planning.memory_types import (
-    Assumption,
     CacheFigures,
     MemoryPlan,
     Part,
@@ -67,26 +66,22 @@ class PlacedTraining:
 class TrainingPlanner:
     """A training deployment with all that does not depend on length and batch at hand."""
 
-    def __init__(
-        self, spec: ModelSpec, deployment: Deployment, factors: Factors = FACTORS
-    ) -> None:
-        if deployment.workload == "inference":
-            raise InvalidArgument("this plan is for training, not inference", field="workload")
+    def __init__(self, spec: ModelSpec, deployment: Deployment, factors: Factors = FACTORS) -> None:
+        _check(deployment)
         self.spec = spec
         self.deployment = deployment
         self.factors = factors
-        self.recipe, recipe_notes = resolve_recipe(deployment)
-        settings, notes = resolve_settings(
-            deployment.model_copy(update={"engine": "transformers"}, deep=False)
-        )
+        self.recipe, self.assumptions = resolve_recipe(deployment)
+        settings, _ = resolve_settings(deployment.model_copy(update={"engine": "transformers"}))
         self.settings: Settings = replace(
             settings,
             context_tokens=self.recipe.sequence_length,
             prompt_tokens=self.recipe.sequence_length,
             concurrent_sequences=self.recipe.micro_batch,
             flash_attention=self.recipe.flash_attention,
+            load_vision=True,
+            load_mtp=False,
         )
-        self.assumptions: tuple[Assumption, ...] = (*notes, *recipe_notes)
         self.weights: WeightPlan = training_weights(spec, deployment)
         self.states: States = training_states(spec, self.weights, self.recipe)
         self.shape = activation_shape(spec, trains_mlp=self.recipe.trains_mlp)
@@ -123,7 +118,13 @@ class TrainingPlanner:
         count = max(1, len(self.devices))
         terms = self.terms(recipe)
         own = (
-            *activation_parts(terms, recipe, known=self.shape.known, factors=self.factors),
+            *activation_parts(
+                terms,
+                recipe,
+                known=self.shape.known,
+                weight_bytes=self._weight_bytes(recipe, count),
+                factors=self.factors,
+            ),
             *self._gathered(recipe, count),
         )
         lines: list[Part] = []
@@ -137,6 +138,14 @@ class TrainingPlanner:
             for index in range(count):
                 loads[index] = loads[index].plus(whole.share(index, cut) if cut > 1 else whole)
         return self._placed(recipe, lines, loads, terms.offloaded)
+
+    def _weight_bytes(self, recipe: Recipe, count: int) -> int:
+        """Weights on one device."""
+        return sum(
+            part.bytes // share_of(part, recipe.sharding, count)
+            for part in self.states.parts
+            if part.group == "weights"
+        )
 
     def _placed(
         self, recipe: Recipe, lines: list[Part], loads: list[Amount], offloaded: int
@@ -204,12 +213,28 @@ class TrainingPlanner:
             found.append(f"sequence_length {length} is beyond the model's window of {window}")
         if not self.shape.known:
             found.append("the layers of this model are not known: activations follow its size")
+        experts = next((part for part in placed.parts if part.basis == "fitted"), None)
+        if experts is not None and experts.name == "weights" and experts.note:
+            found.append(experts.note)
+        if self.deployment.engine == "mlx":
+            found.append("no fine-tuning run on mlx was measured: the bands are those of CUDA")
         if placed.offloaded_bytes:
             size = placed.offloaded_bytes / 2**30
             found.append(f"{size:.1f} GiB of checkpoints lie in system memory, not in the total")
         if self.deployment.workload == "full_finetune" and self.spec.parameters.vision:
             found.append("the vision tower is counted as frozen")
         return tuple(found)
+
+
+def _check(deployment: Deployment) -> None:
+    if deployment.workload == "inference":
+        raise InvalidArgument("this plan is for training, not inference", field="workload")
+    if deployment.engine not in ("transformers", "mlx"):
+        raise InvalidArgument(
+            f"{deployment.engine} serves models and trains none",
+            field="engine",
+            hint="Leave engine at auto, or name transformers.",
+        )
 
 
 def _times(part: Part, count: int) -> Part:
@@ -223,4 +248,3 @@ def _plus(part: Part, other: Part) -> Part:
         low=part.low + other.low,
         high=part.high + other.high,
     )
-

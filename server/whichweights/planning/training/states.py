@@ -8,13 +8,13 @@ from typing import Final
 
 from whichweights.planning._weight_formats import resolve_format
 from whichweights.planning.gguf_tensors import model_tensors
-from whichweights.planning.memory_types import Part
-from whichweights.planning.training.adapters import adapter_parameters
+from whichweights.planning.memory_types import Group, Part
+from whichweights.planning.training.adapters import adapter_parameters, trained_embeddings
 from whichweights.planning.training.recipes import Recipe
 from whichweights.planning.weights import WeightPlan, language_parameters, weigh
 from whichweights_schemas.deployment import Deployment, Sharding
 from whichweights_schemas.errors import InvalidArgument
-from whichweights_schemas.models import ModelSpec
+from whichweights_schemas.models import ExpertsFeedForward, ModelSpec
 
 __all__ = ["States", "share_of", "training_states", "training_weights"]
 
@@ -30,6 +30,11 @@ _EIGHT_BIT_STATES: Final = 2.03
 
 _STEP_COPY: Final = 2
 """Unfused AdamW makes one more copy in the step: 10 bytes in all on Qwen-14B (ms-swift, 2023)."""
+
+_FLOAT_TRAINING: Final = 6
+"""Bytes per weight more where the weights are in 32 bits after all (devices without bfloat16)."""
+
+_EIGHT_BIT: Final = frozenset({"adamw_8bit", "paged_adamw_8bit"})
 
 _MOST_BYTES: Final = 24
 """Bytes per weight of a DeepSpeed mixed-precision run on one device (Qwen-1.8B, 43.5 GB)."""
@@ -88,24 +93,45 @@ def training_weights(spec: ModelSpec, deployment: Deployment) -> WeightPlan:
 
 def training_states(spec: ModelSpec, weights: WeightPlan, recipe: Recipe) -> States:
     """Everything one replica holds between two steps."""
-    full = recipe.workload == "full_finetune"
     matrix = _largest_matrix(spec)
-    trainable = _trainable(spec, recipe)
-    lines = list(weights.parts(load_vision=True, load_mtp=False))
-    if full:
+    base = weights.parts(load_vision=True, load_mtp=False)
+    lines = [_unquantized_experts(base[0], spec, weights, recipe), *base[1:]]
+    ends = 0
+    if recipe.workload == "full_finetune":
+        trainable = recipe.trainable_parameters or language_parameters(spec) or 0
         lines.extend(_full(spec, weights, recipe, trainable, matrix))
     else:
-        lines.extend(_adapters(spec, weights, recipe, trainable))
+        trainable = recipe.trainable_parameters
+        if trainable is None:
+            trainable = adapter_parameters(spec, recipe.lora_rank, recipe.lora_targets)
+            ends = trained_embeddings(spec, recipe.lora_targets)
+        lines.extend(_adapters(recipe, trainable, ends))
+        lines.extend(_upcast(spec, weights, recipe))
     layer = max(weights.layers, default=0)
-    return States(tuple(lines), trainable, layer, matrix)
+    return States(tuple(lines), trainable + ends, layer, matrix)
 
 
-def _trainable(spec: ModelSpec, recipe: Recipe) -> int:
-    if recipe.trainable_parameters is not None:
-        return recipe.trainable_parameters
-    if recipe.workload == "full_finetune":
-        return language_parameters(spec) or 0
-    return adapter_parameters(spec, recipe.lora_rank, recipe.lora_targets)
+def _unquantized_experts(part: Part, spec: ModelSpec, weights: WeightPlan, recipe: Recipe) -> Part:
+    """bitsandbytes quantizes linear layers only: fused experts stay in 16 bits, at the high end.
+
+    Gemma-4-26B-A4B in "4 bits" took 46.4 GiB after loading (Unsloth, 2026-04), Kimi-Linear-48B in
+    "8 bits" 98.7 GiB (axolotl); gpt-oss-20b, converted to plain linear layers, 12.8 GiB.
+    """
+    if recipe.workload != "qlora" or not weights.format.startswith("bnb") or not _is_moe(spec):
+        return part
+    plain = weigh(spec, "BF16", "transformers")
+    extra = sum(plain.experts) - sum(weights.experts)
+    if not sum(weights.experts):
+        extra = plain.language - weights.language
+    note = f"routed experts that bitsandbytes leaves in 16 bits add {extra / 2**30:.1f} GiB"
+    return replace(part, high=part.high + extra, note=note, basis="fitted")
+
+
+def _is_moe(spec: ModelSpec) -> bool:
+    counts = spec.parameters
+    if any(isinstance(block.feed_forward, ExpertsFeedForward) for block in spec.blocks):
+        return True
+    return bool(counts.active and counts.total and counts.active < counts.total // 2)
 
 
 def _largest_matrix(spec: ModelSpec) -> int:
@@ -122,56 +148,46 @@ def _largest_matrix(spec: ModelSpec) -> int:
     return max(sizes, default=0)
 
 
-def _line(name: str, group: str, size: float, low: float, high: float, source: str) -> Part:
-    part = Part(name, "optimizer", round(size), round(low), round(high), "computed", source)
-    match group:
-        case "weights":
-            return replace(part, group="weights")
-        case "gradients":
-            return replace(part, group="gradients")
-        case _:
-            return part
+def _line(name: str, group: Group, size: float, low: float, high: float, source: str) -> Part:
+    return Part(name, group, round(size), round(low), round(high), "computed", source)
 
 
-def _adapters(
-    spec: ModelSpec, weights: WeightPlan, recipe: Recipe, trainable: int
-) -> Iterator[Part]:
+def _adapters(recipe: Recipe, trainable: int, ends: int) -> Iterator[Part]:
     """Adapters are in 32 bits with PEFT, in 16 elsewhere: both are in the band."""
-    width = recipe.adapter_bytes
+    width, gradients = recipe.adapter_bytes, recipe.gradient_bytes
     source = "rank x (in + out) for each targeted matrix"
     if recipe.trainable_parameters is not None:
         source = "trainable parameters as given"
     yield _line("adapters", "weights", width * trainable, 2 * trainable, 4 * trainable, source)
-    gradients = recipe.gradient_bytes
+    if ends:
+        size, most = 2 * ends, 4 * ends
+        yield _line("trained embedding and head", "weights", size, size, most, "16-bit copies")
     yield _line(
         "adapter gradients",
         "gradients",
-        *(gradients * trainable, 2 * trainable, 4 * trainable),
+        *(gradients * trainable + 2 * ends, 2 * trainable + 2 * ends, 4 * (trainable + ends)),
         "one per trained weight",
     )
     per_weight = _state_bytes(recipe, width)
-    size = per_weight * trainable
-    low = 0 if recipe.optimizer == "paged_adamw_8bit" else min(per_weight, 2) * trainable
-    high = max(size, (8 if recipe.optimizer == "adamw" else per_weight) * trainable)
+    size = per_weight * trainable + _state_bytes(recipe, 4) * ends
+    low = 0 if recipe.optimizer == "paged_adamw_8bit" else min(per_weight, 2) * (trainable + ends)
+    most = 8 if recipe.optimizer == "adamw" else per_weight
+    high = max(size, most * (trainable + ends))
     yield _line("adapter optimizer states", "optimizer", size, low, high, _ADAM)
-    if recipe.workload == "qlora" and weights.format.startswith("bnb"):
-        yield from _upcast(spec, weights, recipe)
 
 
 def _upcast(spec: ModelSpec, weights: WeightPlan, recipe: Recipe) -> Iterator[Part]:
     """Embedding and head of a 4-bit model, 16 more bits each where the trainer widens them."""
+    if recipe.workload != "qlora" or not weights.format.startswith("bnb"):
+        return
     extra = weights.embedding + weights.head
     if not extra and spec.vocab_size and spec.hidden_size:
         extra = 2 * spec.vocab_size * spec.hidden_size
-    size = extra if recipe.upcasts else 0
     if not extra:
         return
-    part = _line(
-        "32-bit embedding and head",
-        "weights",
-        *(size, 0, extra),
-        "PEFT prepare_model_for_kbit_training",
-    )
+    source = "PEFT prepare_model_for_kbit_training"
+    size = extra if recipe.upcasts else 0
+    part = _line("32-bit embedding and head", "weights", size, 0, extra, source)
     yield replace(part, basis="assumed", note="trainers that skip that step keep 16 bits")
 
 
@@ -191,30 +207,39 @@ def _state_bytes(recipe: Recipe, width: int) -> float:
 def _full(
     spec: ModelSpec, weights: WeightPlan, recipe: Recipe, trainable: int, matrix: int
 ) -> Iterator[Part]:
-    """Gradients, states and master copy. What nobody confirmed widens the band upwards."""
-    open_recipe = "master_weights" not in recipe.given
-    gradients = recipe.gradient_bytes * trainable
-    low, high = gradients, max(gradients, (4 if open_recipe else recipe.gradient_bytes) * trainable)
-    if recipe.optimizer_in_backward:
-        gradients = low = recipe.gradient_bytes * max(matrix, (spec.vocab_size or 0))
-        high = recipe.gradient_bytes * (matrix + (spec.vocab_size or 0) * (spec.hidden_size or 0))
-    elif "optimizer" not in recipe.given:
-        low = 0
-    yield _line("gradients", "gradients", gradients, low, high, "one per trained weight")
+    """Gradients, states and master copy. What nobody confirmed widens the band."""
+    embedding = (spec.vocab_size or 0) * (spec.hidden_size or 0)
+    yield _full_gradients(recipe, trainable, matrix, embedding)
     width = 4 if recipe.master_weights or weights.format == "F32" else 2
     size = _state_bytes(recipe, width) * trainable
-    if recipe.optimizer in ("adamw_8bit", "paged_adamw_8bit") and recipe.trainer == "transformers":
-        size += (8 - _EIGHT_BIT_STATES) * (spec.vocab_size or 0) * (spec.hidden_size or 0)
-    low = size if "optimizer" in recipe.given else 0
-    if recipe.optimizer == "paged_adamw_8bit":
-        low = 0
-    high = size
-    if open_recipe and recipe.optimizer == "adamw":
-        high = max(size, (_MOST_BYTES - 6) * trainable)
-    elif recipe.optimizer == "adamw":
-        high += _STEP_COPY * trainable
-    source = _ADAM if "adam" in recipe.optimizer else "states of the optimizer"
-    yield _line("optimizer states", "optimizer", size, low, high, source)
+    if recipe.optimizer in _EIGHT_BIT and recipe.trainer == "transformers":
+        size += (8 - _EIGHT_BIT_STATES) * min(embedding, trainable)
+    paged = recipe.optimizer == "paged_adamw_8bit"
+    low = size if "optimizer" in recipe.given and not paged else 0
+    high = size + _most_beyond(recipe) * trainable
+    yield _line("optimizer states", "optimizer", size, low, high, _ADAM)
     if recipe.master_weights:
         master = 4 * trainable
         yield _line("master weights", "optimizer", master, master, master, "32-bit copy")
+
+
+def _full_gradients(recipe: Recipe, trainable: int, matrix: int, embedding: int) -> Part:
+    width, open_recipe = recipe.gradient_bytes, "master_weights" not in recipe.given
+    source = "one per trained weight"
+    if recipe.optimizer_in_backward:
+        size = width * matrix
+        source = "the matrix at work: the optimizer steps in the backward pass"
+        return _line("gradients", "gradients", size, size, width * (matrix + embedding), source)
+    size = width * trainable
+    low = size if "optimizer" in recipe.given else 0
+    high = max(size, (4 if open_recipe else width) * trainable)
+    return _line("gradients", "gradients", size, low, high, source)
+
+
+def _most_beyond(recipe: Recipe) -> float:
+    """Bytes per weight that other recipes of the same optimizer hold beyond the named one."""
+    if "master_weights" in recipe.given:
+        return _STEP_COPY if recipe.optimizer == "adamw" else 0
+    if recipe.optimizer == "adamw":
+        return _MOST_BYTES - 2 - 4 - _state_bytes(recipe, 2)
+    return _FLOAT_TRAINING

@@ -1,0 +1,85 @@
+"""GGUF: convert the checkpoint to 16 bits, measure importance where wanted, quantize."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from whichweights.planning.formats import DecodedTag
+from whichweights.planning.recipes._shapes import Check, Material, Recipe, Step
+from whichweights.planning.recipes._tools import HUB, LLAMA_CPP
+
+__all__ = ["download", "gguf_recipe"]
+
+_FLOATS: Final = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
+_CALIBRATION: Final = (
+    "plain text of the kind and languages you use, 100 kB to some MB, as calibration.txt"
+)
+_LOGITS: Final = (
+    "wiki.test.raw is wikitext-2; the logits take 11 GiB for 32,000 and 37 GiB for 128,000 tokens"
+)
+
+
+def download(material: Material) -> Step:
+    """Fetch the maker's checkpoint into a folder of its name."""
+    command = f"hf download {material.model} --local-dir {material.name}"
+    return Step(command, "the checkpoint", HUB, material.source_bytes, None, False)
+
+
+def gguf_recipe(material: Material, decoded: DecodedTag) -> Recipe:
+    """The steps to one GGUF file; a plain-float or maker's own format needs the conversion only."""
+    result = f"{material.name}-{material.format}.gguf"
+    floats = _FLOATS.get(material.format)
+    if floats is not None or material.native:
+        steps = [download(material), _convert(material, floats or "auto", result)]
+    else:
+        steps = [download(material), *_quantize(material, decoded, result)]
+    if material.has_vision:
+        steps.append(_projector(material))
+    wants = material.imatrix and floats is None and not material.native
+    return Recipe(
+        tuple(steps),
+        tuple(_checks(material, result, quantized=floats is None and not material.native)),
+        calibration=_CALIBRATION if wants else "",
+    )
+
+
+def _convert(material: Material, outtype: str, outfile: str) -> Step:
+    command = f"python convert_hf_to_gguf.py {material.name} --outtype {outtype}"
+    size = material.file_bytes if material.native else material.sixteen_bytes
+    return Step(f"{command} --outfile {outfile}", outfile, LLAMA_CPP, size, None, False)
+
+
+def _quantize(material: Material, decoded: DecodedTag, result: str) -> Iterator[Step]:
+    name = material.name
+    sixteen = f"{name}-BF16.gguf"
+    yield _convert(material, "bf16", sixteen)
+    options = ""
+    if material.imatrix:
+        matrix = f"{name}-imatrix.gguf"
+        command = f"llama-imatrix -m {sixteen} -f calibration.txt -o {matrix} -ngl 99"
+        yield Step(command, matrix, LLAMA_CPP, None, material.sixteen_bytes, False)
+        options = f"--imatrix {matrix} "
+    ends = decoded.embedding_and_output
+    if ends is not None:
+        kind = ends.lower()
+        options += f"--output-tensor-type {kind} --token-embedding-type {kind} "
+    command = f"llama-quantize {options}{sixteen} {result} {decoded.base_file_type}"
+    yield Step(command, result, LLAMA_CPP, material.file_bytes, material.largest_bytes, False)
+
+
+def _projector(material: Material) -> Step:
+    outfile = f"mmproj-{material.name}.gguf"
+    command = f"python convert_hf_to_gguf.py {material.name} --mmproj --outfile {outfile}"
+    return Step(command, "the vision projector", LLAMA_CPP, None, None, False)
+
+
+def _checks(material: Material, result: str, *, quantized: bool) -> Iterator[Check]:
+    yield Check(f"ls -l {result}", f"{material.file_bytes:,} bytes, up to 0.5 % off")
+    if not quantized:
+        return
+    logits = f"{material.name}.kld"
+    base = f"llama-perplexity -m {material.name}-BF16.gguf -f wiki.test.raw"
+    yield Check(f"{base} --kl-divergence-base {logits}", _LOGITS)
+    compare = f"llama-perplexity -m {result} --kl-divergence-base {logits} --kl-divergence"
+    yield Check(compare, "mean KLD near the published loss of the format")

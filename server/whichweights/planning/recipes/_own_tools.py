@@ -1,0 +1,49 @@
+"""Formats with a tool of their own: MLX and EXL3."""
+
+from __future__ import annotations
+
+from whichweights.planning.formats import Spread, WeightLayout
+from whichweights.planning.recipes._gguf import download
+from whichweights.planning.recipes._shapes import Check, Material, Recipe, Step
+from whichweights.planning.recipes._tools import EXLLAMAV3, MLX_LM
+
+__all__ = ["exl3_recipe", "mlx_recipe"]
+
+
+def mlx_recipe(material: Material, layout: WeightLayout) -> Recipe:
+    """One command; it reads the checkpoint from the Hub and writes the folder."""
+    result = f"{material.name}-{layout.name}"
+    mode = layout.name.removeprefix("MLX-").lower()
+    if mode in ("mxfp4", "nvfp4", "mxfp8"):
+        options = f"-q --q-mode {mode}"
+    else:
+        group = next(t.size for t in layout.overheads if t.spread is Spread.GROUP)
+        options = f"-q --q-bits {int(layout.bits)} --q-group-size {group}"
+    command = f"mlx_lm.convert --model {material.model} {options} --mlx-path {result}"
+    disk = material.source_bytes + material.file_bytes
+    size = f"{material.file_bytes:,} bytes, up to 1 % off"
+    compare = f"the same with --model {material.model}, then compare"
+    return Recipe(
+        (Step(command, result, MLX_LM, disk, None, False),),
+        (
+            Check(f"du -sk {result}", size),
+            Check(f"mlx_lm.perplexity --model {result} --num-samples 256", compare),
+        ),
+        note="made on the Mac itself: its memory is the GPU's",
+    )
+
+
+def exl3_recipe(material: Material, layout: WeightLayout) -> Recipe:
+    """The project's converter; head in 6 bits, embeddings in 16 unless told otherwise."""
+    result = f"{material.name}-{layout.name}"
+    command = (
+        f"python -m exllamav3.conversion.convert_model -i {material.name} -o {result} "
+        f"-w {result}-work -b {layout.bits:g} -hb 6"
+    )
+    convert = Step(command, result, EXLLAMAV3, 2 * material.file_bytes, None, True)
+    return Recipe(
+        (download(material), convert),
+        (Check(f"du -sb {result}", f"{material.file_bytes:,} bytes, a few % off"),),
+        calibration="the converter brings its own text",
+        duration="minutes for small models, hours from 70 B up, on one RTX 4090 (its README)",
+    )

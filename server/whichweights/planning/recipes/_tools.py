@@ -1,0 +1,73 @@
+"""The programs behind the commands. Their options were read in these versions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from whichweights.planning.recipes._shapes import Tool
+
+__all__ = [
+    "AUTO_ROUND",
+    "BITSANDBYTES",
+    "EXLLAMAV3",
+    "GPTQMODEL",
+    "HUB",
+    "LLAMA_CPP",
+    "LLM_COMPRESSOR",
+    "MLX_LM",
+    "TOOLS",
+]
+
+_READ: Final = "2026-11-20"
+
+HUB: Final = Tool(
+    "hf", "2.4", "hf download --help of huggingface_hub", _READ, "pip install huggingface_hub"
+)
+LLAMA_CPP: Final = Tool(
+    "llama.cpp",
+    "2026",
+    "llama.cpp tools/quantize/README.md @311c2c9f, tools/imatrix/README.md @019f1970, "
+    "convert_hf_to_gguf.py @0024aa74, common/arg.cpp",
+    _READ,
+    "build or download llama.cpp; pip install -r requirements.txt in its folder",
+)
+LLM_COMPRESSOR: Final = Tool(
+    "llm-compressor",
+    "0.14.0.1",
+    "signature of oneshot and schemes of compressed-tensors 0.20.0 in the wheels on PyPI",
+    _READ,
+    "pip install llmcompressor",
+)
+GPTQMODEL: Final = Tool(
+    "GPTQModel", "7.7.0", "README of the release on PyPI", _READ, "pip install gptqmodel"
+)
+AUTO_ROUND: Final = Tool(
+    "AutoRound",
+    "0.16.1",
+    "option parser of the wheel on PyPI (auto_round/cli/parser.py)",
+    _READ,
+    "pip install auto-round",
+)
+BITSANDBYTES: Final = Tool(
+    "transformers",
+    "5.23.0",
+    "quantization pages of the transformers documentation",
+    _READ,
+    "pip install transformers accelerate bitsandbytes (or hqq, torchao)",
+)
+MLX_LM: Final = Tool(
+    "mlx-lm", "0.32.2", "mlx_lm.convert --help, run on the CPU build", _READ, "pip install mlx-lm"
+)
+EXLLAMAV3: Final = Tool(
+    "ExLlamaV3",
+    "1.6.5",
+    "option parser of the wheel on PyPI (exllamav3/conversion/convert_model.py)",
+    _READ,
+    "pip install exllamav3",
+)
+
+TOOLS: Final = (
+    *(HUB, LLAMA_CPP, LLM_COMPRESSOR, GPTQMODEL, AUTO_ROUND, BITSANDBYTES, MLX_LM),
+    EXLLAMAV3,
+)
+"""Every tool the recipes use."""
