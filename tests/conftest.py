@@ -20,6 +20,8 @@ os.environ["PYTHONWARNDEFAULTENCODING"] = "1"
 DISCARD_PORT = 9
 for name in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ[name] = os.environ[name.upper()] = f"http://127.0.0.1:{DISCARD_PORT}"
+# A name the catalogue does not know would be looked up on the Hub; its own tests bring a Hub along.
+os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 
 

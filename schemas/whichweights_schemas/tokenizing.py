@@ -26,6 +26,7 @@ class MessageRule(Shape):
     per_message: int
     per_name: int
     reply: int
+    per_tool: int | None = None
     documented_for: tuple[str, ...]
     source: str
 

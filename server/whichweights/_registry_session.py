@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 import anyio
@@ -85,8 +86,12 @@ class ProviderSession:
     """
 
     def __init__(
-        self, slots_of: Callable[[ProviderKind], KindOfSlots], budget_seconds: float
+        self,
+        slots_of: Callable[[ProviderKind], KindOfSlots],
+        budget_seconds: float,
+        file_roots: tuple[Path, ...] | None = None,
     ) -> None:
+        self.file_roots = file_roots
         self._slots_of = slots_of
         self._remaining_seconds = budget_seconds
         self._reports: dict[tuple[str, ProviderKind], ProviderReport] = {}

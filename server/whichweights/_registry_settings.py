@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from whichweights_schemas.evidence import ProviderKind
 
@@ -20,7 +21,8 @@ class RegistrySettings:
 
     A provider is named as `name`, `distribution:name` or `distribution:*`. `only` = None means all
     that are installed, an empty tuple none. `sections` holds the `[providers.<name>]` tables.
-    `provider_seconds` is how long one tool call waits for providers altogether.
+    `provider_seconds` is how long one tool call waits for providers altogether. `file_roots` are
+    the folders a caller may have files read from: None = the current one, empty = none.
     """
 
     order: Mapping[ProviderKind, tuple[str, ...]] = field(
@@ -32,3 +34,4 @@ class RegistrySettings:
         default_factory=dict[str, "Mapping[str, object]"]
     )
     provider_seconds: float = DEFAULT_PROVIDER_SECONDS
+    file_roots: tuple[Path, ...] | None = None

@@ -108,7 +108,7 @@ class Registry:
             raise RuntimeError("the registry is closed")
         if deadline_seconds is None:
             deadline_seconds = self._settings.provider_seconds
-        return ProviderSession(self._slots_of, deadline_seconds)
+        return ProviderSession(self._slots_of, deadline_seconds, self._settings.file_roots)
 
     async def describe(self) -> list[ProviderInfo]:
         """Every known provider and how it is now. Loads them all, concurrently."""

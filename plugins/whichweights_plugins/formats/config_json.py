@@ -113,37 +113,44 @@ def spec_from_config(
     """
     parts = _parts(config)
     shape = _shape(parts)
-    blocks, layout = distinct(shape.layers)
     window, extended = context(parts.text)
     native, gaps = _native(config, parts)
     gaps += _gaps(shape, parameters, parts)
-    return ModelSpec(
+    draft = ModelSpec(
         id=model_id,
         revision=revision,
         display_name=model_id.rpartition("/")[2],
         architecture=_architecture(parts),
-        kind="encoder" if shape.encoder else None,
         confidence=_confidence(shape, parts),
         parameters=parameters or ParameterCounts(total=None),
-        hidden_size=shape.hidden,
-        vocab_size=shape.vocabulary,
-        tied_embeddings=shape.tied,
-        lm_head_bias=shape.lm_head_bias,
-        learned_positions=shape.learned_positions,
-        extra_parameters=shape.extra_parameters,
-        final_norm=shape.final_norm,
-        blocks=blocks,
-        layout=layout,
-        mtp_layers=shape.mtp_layers,
         vision=vision_tower(parts.whole),
         max_context_tokens=window,
         extended_context_tokens=extended,
         native=native,
         input_modalities=modalities(parts.whole),
-        notes=shape.notes,
         unknown=tuple(gaps),
         evidence=_evidence(parts, source),
     )
+    return draft.model_copy(update=_language_fields(shape))
+
+
+def _language_fields(shape: LanguageShape) -> dict[str, object]:
+    """The fields of ModelSpec that describe the language part."""
+    blocks, layout = distinct(shape.layers)
+    return {
+        "kind": "encoder" if shape.encoder else None,
+        "hidden_size": shape.hidden,
+        "vocab_size": shape.vocabulary,
+        "tied_embeddings": shape.tied,
+        "lm_head_bias": shape.lm_head_bias,
+        "learned_positions": shape.learned_positions,
+        "extra_parameters": shape.extra_parameters,
+        "final_norm": shape.final_norm,
+        "blocks": blocks,
+        "layout": layout,
+        "mtp_layers": shape.mtp_layers,
+        "notes": shape.notes,
+    }
 
 
 def spec_without_layers(

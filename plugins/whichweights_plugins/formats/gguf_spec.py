@@ -50,41 +50,19 @@ def spec_from_gguf(header: GgufHeader, *, model_id: str, source: str = "GGUF hea
     if header.split_count > header.parts:
         raise malformed(f"{header.parts} of {header.split_count} parts of a split GGUF")
     outside, groups = _grouped(header)
-    count, drafts = _layer_count(header, groups)
     hidden = _hidden(header, outside)
-    reader = LayerReader(header, hidden)
-    blocks: list[Block] = []
-    missing: list[str] = []
-    for index in range(count):
-        bag = Tensors(groups[index])
-        blocks.append(read_block(bag, reader.layer(index)))
-        missing += [f"blk.{index}.{name}" for name in bag.missing]
+    count, drafts = _layer_count(header, groups)
+    blocks, missing = _blocks(header, groups, hidden, count)
     distinct_blocks, layout = distinct(blocks)
-    encoder = any(block.attention.kind == "encoder" for block in distinct_blocks)
-    draft_weights = sum(tensor.elements for index in drafts for tensor in groups[index].values())
-    biased_norms = blocks[-1].norm_bias
-    return ModelSpec(
+    draft = ModelSpec(
         id=model_id,
         display_name=(header.text("general.name") or model_id.rpartition("/")[2])[:_MAX_TEXT],
         base_model=_base_model(header),
-        kind="encoder" if encoder else None,
         architecture=header.architecture[:_MAX_TEXT],
         confidence="reported" if missing else "exact",
         license=(header.text("general.license") or "")[:_MAX_TEXT] or None,
-        parameters=ParameterCounts(
-            total=header.weights,
-            total_basis="exact",
-            language=header.weights - draft_weights,
-            vision=0,
-            mtp=draft_weights,
-        ),
+        parameters=_parameters(header, [groups[index] for index in drafts]),
         hidden_size=hidden,
-        vocab_size=outside.side("token_embd.weight", 1),
-        tied_embeddings=not outside.has("output.weight"),
-        lm_head_bias=outside.has("output.bias"),
-        learned_positions=outside.side("position_embd.weight", 1),
-        extra_parameters=_extra(outside, biased_norms),
-        final_norm=outside.has("output_norm.weight"),
         blocks=distinct_blocks,
         layout=layout,
         mtp_layers=len(drafts),
@@ -96,6 +74,45 @@ def spec_from_gguf(header: GgufHeader, *, model_id: str, source: str = "GGUF hea
         unknown=_gaps(missing),
         evidence=(Evidence(fields=_FROM_FILE, basis="exact", source=source),),
     )
+    return draft.model_copy(update=_outside_fields(outside, blocks))
+
+
+def _blocks(
+    header: GgufHeader, groups: dict[int, dict[str, GgufTensor]], hidden: int, count: int
+) -> tuple[list[Block], list[str]]:
+    """The layers in order, and the names of tensors that were expected and are not there."""
+    reader = LayerReader(header, hidden)
+    blocks: list[Block] = []
+    missing: list[str] = []
+    for index in range(count):
+        bag = Tensors(groups[index])
+        blocks.append(read_block(bag, reader.layer(index)))
+        missing += [f"blk.{index}.{name}" for name in bag.missing]
+    return blocks, missing
+
+
+def _parameters(header: GgufHeader, drafts: list[dict[str, GgufTensor]]) -> ParameterCounts:
+    draft_weights = sum(tensor.elements for block in drafts for tensor in block.values())
+    return ParameterCounts(
+        total=header.weights,
+        total_basis="exact",
+        language=header.weights - draft_weights,
+        vision=0,
+        mtp=draft_weights,
+    )
+
+
+def _outside_fields(outside: Tensors, blocks: list[Block]) -> dict[str, object]:
+    """The fields of ModelSpec that describe what lies outside the blocks."""
+    return {
+        "kind": "encoder" if any(b.attention.kind == "encoder" for b in blocks) else None,
+        "vocab_size": outside.side("token_embd.weight", 1),
+        "tied_embeddings": not outside.has("output.weight"),
+        "lm_head_bias": outside.has("output.bias"),
+        "learned_positions": outside.side("position_embd.weight", 1),
+        "final_norm": outside.has("output_norm.weight"),
+        "extra_parameters": _extra(outside, blocks[-1].norm_bias),
+    }
 
 
 _CONTENTS: Final = {

@@ -185,11 +185,14 @@ class HubClient:
         self, url: str, headers: dict[str, str], until: float, about: str, limit: int
     ) -> httpx2.Response:
         transport = await self._opened()
+        from httpx2 import HTTPError, InvalidURL
+
         scope = anyio.CancelScope(deadline=until)
         try:
             with scope:
                 return await transport.get(url, headers, until, limit)
-        except Exception as error:
+        except (HTTPError, InvalidURL, OSError) as error:
+            # A library may turn our cancellation into an exception of its own.
             if not scope.cancel_called:
                 raise translated(error, about) from error
         raise ProviderTimeout(
@@ -208,11 +211,12 @@ class HubClient:
         """Let huggingface_hub read the error answer, then say it in our words."""
         if reply.status_code < 400:
             return
+        from huggingface_hub.errors import HfHubHTTPError
         from huggingface_hub.utils import hf_raise_for_status
 
         try:
             hf_raise_for_status(reply)
-        except Exception as error:
+        except HfHubHTTPError as error:
             raise translated(error, about) from error
 
     async def _known(self, key: str) -> CachedAnswer | None:

@@ -19,7 +19,7 @@ from whichweights_plugins.formats.gguf_spec import spec_from_gguf
 from whichweights_plugins.hub.facts import HubFile, RepoFacts
 from whichweights_plugins.hub.search import as_repo_id
 from whichweights_plugins.hub.weight_files import format_of, is_gguf_model, total_bytes
-from whichweights_schemas.errors import InputTooLarge
+from whichweights_schemas.errors import InputTooLarge, WhichweightsError
 from whichweights_schemas.models import ModelSpec
 
 __all__ = ["GgufName", "as_gguf_name", "chosen_parts", "gguf_spec"]
@@ -105,7 +105,7 @@ async def _read_all(
     read: ReadFile,
     headers: dict[int, GgufHeader],
 ) -> None:
-    failed: list[Exception] = []
+    failed: list[WhichweightsError] = []
 
     async def one(index: int) -> None:
         file = parts[index]
@@ -115,7 +115,7 @@ async def _read_all(
 
         try:
             headers[index] = await read_gguf(piece, file_bytes=file.size_bytes)
-        except Exception as error:  # raised below: a group of errors would hide its kind
+        except WhichweightsError as error:  # raised below: a group would hide its kind
             failed.append(error)
 
     async with anyio.create_task_group() as group:

@@ -54,7 +54,11 @@ def encoding_of(name: str) -> str | None:
 
 def message_rule_of(name: str) -> MessageRule | None:
     """The documented overhead rule, for the families it was documented for only."""
-    return MESSAGE_RULE if _RULE_FAMILIES.match(_plain(name)) else None
+    plain = _plain(name)
+    if not _RULE_FAMILIES.match(plain):
+        return None
+    # Tool definitions: 7 tokens each in gpt-4o and gpt-4o-mini, 10 in gpt-3.5 and gpt-4.
+    return MESSAGE_RULE.model_copy(update={"per_tool": 7 if plain.startswith("gpt-4o") else 10})
 
 
 def known_names() -> tuple[str, ...]:

@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from whichweights_schemas._base import Shape
+from whichweights_schemas.evidence import is_none
 from whichweights_schemas.tools._common import ToolArguments, ToolResult
 from whichweights_schemas.tools._forms import Count, DailyTokens, Name, as_list, whole_number
 
 CountMethod = Literal["exact", "rendered", "rule", "api", "estimate"]
 
 
+def whole_text(value: object) -> object:
+    """Text as UTF-8 can hold it: half of a surrogate pair becomes U+FFFD."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(whole_text)]
+
+
+class ContentPart(Shape):
+    """A part of a message's content. Only text is counted; other kinds are refused by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(max_length=64)
+    text: Text | None = None
+
+
 class Message(Shape):
     """A chat message in the form of the OpenAI API."""
 
     role: str = Field(max_length=64)
-    content: str
+    content: Text | tuple[ContentPart, ...] | None = None
     name: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: Text | None = None
 
 
 class CountTokensArguments(ToolArguments):
@@ -27,12 +53,12 @@ class CountTokensArguments(ToolArguments):
     models: Annotated[
         tuple[Name, ...], Field(min_length=1, max_length=8), BeforeValidator(as_list)
     ] = Field(description="1-8 model ids or encodings (o200k_base …)")
-    text: str | None = None
+    text: Text | None = None
     messages: Annotated[tuple[Message, ...], BeforeValidator(as_list)] | None = Field(
         default=None, description="[{role, content, name?}]"
     )
     tools: Annotated[tuple[dict[str, Any], ...], BeforeValidator(as_list)] | None = None
-    path: Name | None = None
+    path: Name | None = Field(default=None, description="File or folder")
     words: Count | None = Field(default=None, description="Estimate without the text")
     pages: Count | None = Field(default=None, description="Estimate, 300 words a page")
     language: Name = "en"
@@ -40,6 +66,7 @@ class CountTokensArguments(ToolArguments):
         default=0, description="Show the first N pieces"
     )
     expected_output_tokens: DailyTokens = 0
+    add_generation_prompt: bool = True
 
 
 class TokenCount(Shape):
@@ -59,6 +86,17 @@ class TokenCount(Shape):
     tokens_per_word: float | None = None
     characters_per_token: float | None = None
     pieces: tuple[str, ...] | None = None
+    times_english: float | None = Field(
+        default=None, description="Tokens beside the same text in English", exclude_if=is_none
+    )
+
+
+class FileCount(Shape):
+    """One file's share, counted by the first model asked."""
+
+    path: str
+    tokens: int
+    bytes: int
 
 
 class InputSize(Shape):
@@ -68,6 +106,9 @@ class InputSize(Shape):
     words: int | None
     bytes: int | None
     files: int | None = None
+    skipped_files: int | None = Field(
+        default=None, description="Binary, too large or unreadable", exclude_if=is_none
+    )
 
 
 class CountTokensResult(ToolResult):
@@ -75,3 +116,6 @@ class CountTokensResult(ToolResult):
 
     counts: tuple[TokenCount, ...]
     input: InputSize
+    largest_files: tuple[FileCount, ...] | None = Field(
+        default=None, description="The ten with most tokens", exclude_if=is_none
+    )

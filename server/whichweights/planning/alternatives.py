@@ -32,6 +32,11 @@ _SMALLER_CACHE: dict[Engine, KvCacheType] = {
 }
 
 
+def is_better(verdict: Verdict, than: Verdict) -> bool:
+    """Whether one verdict serves a user better than another."""
+    return _RANK[verdict] > _RANK[than]
+
+
 def find_alternatives(
     spec: ModelSpec, request: RunRequest, chosen: ChosenRun
 ) -> tuple[tuple[str, MemoryPlan], ...]:
@@ -41,7 +46,7 @@ def find_alternatives(
         return ()
     found: list[tuple[str, MemoryPlan]] = []
     for change, planned in _changes(spec, request, current):
-        if _RANK[planned.plan.verdict] > _RANK[current.plan.verdict]:
+        if is_better(planned.plan.verdict, current.plan.verdict):
             found.append((change, planned.plan))
         if len(found) == MOST:
             break
@@ -88,7 +93,7 @@ def _smaller_weights(
         if run_status(run, request.accelerators) is Status.NO:
             continue
         planned = plan_run(spec, replace(request, quantization=name), run)
-        if _RANK[planned.plan.verdict] > _RANK[current.plan.verdict]:
+        if is_better(planned.plan.verdict, current.plan.verdict):
             yield f"quantization={name}", planned
             return
 
@@ -101,7 +106,7 @@ def _shorter_context(
     least = max(_SHORTEST_CONTEXT, request.options.prompt_tokens or 0)
     while least <= tokens < asked:
         planned = plan_run(spec, replace(request, context_tokens=tokens), current.run)
-        if _RANK[planned.plan.verdict] > _RANK[current.plan.verdict]:
+        if is_better(planned.plan.verdict, current.plan.verdict):
             yield f"context_tokens={tokens}", planned
             return
         tokens //= 2

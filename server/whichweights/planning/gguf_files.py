@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
 
 from whichweights.planning._gguf_table import gguf_model
 from whichweights.planning._weight_formats import resolve_format
@@ -53,14 +55,19 @@ class TensorGroup:
     requires_imatrix: bool
 
 
-def gguf_file(
-    spec: ModelSpec, format_name: str, *, imatrix: bool | None = None
-) -> GgufFile | None:
+def gguf_file(spec: ModelSpec, format_name: str, *, imatrix: bool | None = None) -> GgufFile | None:
     """The file llama-quantize makes of a model; None where the tensors of the model are not known,
     outside GGUF and for mixes that their publisher chose by hand.
 
     `imatrix` None takes what the name tells ("i1-Q4_0"). Raises UnknownQuantization.
     """
+    return _gguf_file(cast("Hashable", spec), format_name, imatrix)
+
+
+# A spec is frozen, so it can be a key; type checkers do not see that pydantic gives it a hash.
+@lru_cache(maxsize=64)
+def _gguf_file(frozen: Hashable, format_name: str, imatrix: bool | None) -> GgufFile | None:
+    spec = cast("ModelSpec", frozen)
     kind = resolve_format(format_name, spec.native, "llama.cpp")
     model = gguf_model(spec)
     if model is None or kind.file_type is None or kind.by_publisher:

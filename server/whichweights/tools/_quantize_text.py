@@ -50,6 +50,9 @@ def _row(group: Sequence[LeftOut]) -> ExcludedFormat:
 def way_out_words(way: WayOut) -> str:
     """A way out with the memory it needs and its verdict."""
     words = f"{way.change}: {way.plan.total / GIB:.1f} GiB, {way.plan.verdict.replace('_', ' ')}"
+    if way.decode is not None:
+        low, high = way.decode.low, way.decode.high
+        words += f", {low:.0f} to {high:.0f} tokens/s" if high >= 2 else ", under 2 tokens/s"
     if way.host_bytes is None:
         return words
     return f"{words} if system memory has {way.host_bytes / GIB:.0f} GiB free"
@@ -106,7 +109,16 @@ def _plans(result: QuantizePlanResult) -> Iterator[str]:
     if result.also_fit:
         yield f"{len(result.also_fit)} more fit (limit shows them)."
     yield from (f"Better with: {way}." for way in result.if_nothing_fits[:1])
-    yield "Not considered: ready-made files, hand-made mixes."
+    yield from _next_step(first)
+
+
+def _next_step(plan: FormatPlan) -> Iterator[str]:
+    if plan.ready_made:
+        copy = plan.ready_made[0]
+        size = "" if copy.size_gib is None else f", {copy.size_gib:.1f} GiB"
+        yield f"Ready-made: {copy.repo}{f' {copy.file}' if copy.file else ''}{size}."
+    elif plan.commands:
+        yield f"plans[0].commands make it ({len(plan.commands)} steps); a tag gives another's."
 
 
 def _first(plan: FormatPlan) -> str:

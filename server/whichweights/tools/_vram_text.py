@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from whichweights_schemas.tools.estimate_vram import EstimateVramResult
+from whichweights_schemas.tools.estimate_vram import EstimateVramResult, MemoryGib
 
 _VERDICTS = {
     "fits": "fits",
@@ -30,8 +30,9 @@ def _verdict(result: EstimateVramResult) -> str:
     context = f"{settings.context_tokens:,} tokens"
     if settings.concurrent_sequences > 1:
         context += f" x {settings.concurrent_sequences} sequences"
+    work = "" if settings.workload == "inference" else f" ({settings.workload})"
     sentence = (
-        f"{result.model.id} as {settings.quantization} with {settings.engine} at {context} "
+        f"{result.model.id} as {settings.quantization} with {settings.engine}{work} at {context} "
         f"{_VERDICTS[result.verdict]}{where}: {memory.total:.1f} GiB "
         f"({memory.low:.1f}-{memory.high:.1f})."
     )
@@ -55,22 +56,32 @@ def _devices(result: EstimateVramResult) -> str:
 
 
 def _parts(result: EstimateVramResult) -> Iterator[str]:
-    memory = result.memory_gib
-    parts = [f"weights {memory.weights:.1f}", f"KV cache {memory.kv_cache:.2f}"]
-    if memory.recurrent_state:
-        parts.append(f"state {memory.recurrent_state:.2f}")
-    parts.append(f"buffers {memory.activations:.2f}")
-    parts.append(f"runtime {memory.runtime:.2f}")
-    yield f"{', '.join(parts)} GiB."
+    memory, training = result.memory_gib, result.settings.workload != "inference"
+    yield f"{', '.join(f'{name} {gib:.2f}' for name, gib in _shown(memory, training))} GiB."
     limit = result.limits.max_context_tokens
     if limit:
-        yield f"Longest context that fits: {limit:,} tokens."
+        what = "training sequence" if training else "context"
+        yield f"Longest {what} that fits: {limit:,} tokens."
     speed = result.speed.decode_tokens_per_second
     if speed is not None:
         yield f"About {speed.low:.0f}-{speed.high:.0f} tokens/s for one user."
     native = result.settings.native_quantization
     if native and native != result.settings.quantization:
         yield f"The maker's own format is {native}."
+
+
+def _shown(memory: MemoryGib, training: bool) -> Iterator[tuple[str, float]]:
+    yield "weights", memory.weights
+    if training:
+        yield "gradients", memory.gradients
+        yield "optimizer", memory.optimizer
+        yield "activations", memory.activations
+    else:
+        yield "KV cache", memory.kv_cache
+        if memory.recurrent_state:
+            yield "state", memory.recurrent_state
+        yield "buffers", memory.activations
+    yield "runtime", memory.runtime
 
 
 def _ways_out(result: EstimateVramResult) -> Iterator[str]:
@@ -83,7 +94,15 @@ def _ways_out(result: EstimateVramResult) -> Iterator[str]:
 
 
 def _caveats(result: EstimateVramResult) -> Iterator[str]:
-    if result.settings.engine_version is None:
+    recipe = result.settings.options.get("recipe")
+    if recipe is not None:
+        switches = result.settings.options
+        yield (
+            f"Recipe assumed where not given: {recipe}, {switches.get('optimizer')}, "
+            f"checkpointing {'on' if switches.get('gradient_checkpointing') else 'off'}; "
+            "recipes of one model differ 13-fold."
+        )
+    elif result.settings.engine_version is None:
         yield f"Assumed: a current {result.settings.engine}."
     warnings = [warning for warning in result.warnings if CANNOT_RUN not in warning]
     yield from (f"{warning[0].upper()}{warning[1:]}." for warning in warnings[:_WARNINGS_SHOWN])

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 
 from whichweights.answering import EvidenceLog, gib, gib_or_none
 from whichweights.planning._settings import RANK_ENGINES
-from whichweights.planning.alternatives import find_alternatives
 from whichweights.planning.choices import native_format, run_support
 from whichweights.planning.device_formats import traits
+from whichweights.planning.estimate import Estimate, estimate
 from whichweights.planning.formats import Status
-from whichweights.planning.limits import find_limits
 from whichweights.planning.memory_types import DevicePlan, MemoryPlan
-from whichweights.planning.rules_of_thumb import rules_for_inference
-from whichweights.planning.running import ChosenRun, PlannedRun, RunRequest, choose_run
-from whichweights.planning.speed import estimate_speed
+from whichweights.planning.running import RunRequest
+from whichweights.planning.speed import SpeedEstimate
 from whichweights.registry import ProviderSession
 from whichweights.resolve.accelerators import Machine, resolve_machine
 from whichweights.resolve.models import ResolvedModel, resolve_model
@@ -56,42 +54,27 @@ _MOVES_MEMORY = frozenset(
     {"native", "blocks", "layout", "parameters", "max_context_tokens", "tied_embeddings"}
 )
 _MOST_DEVICE_ROWS = 4
+# Engine switches that a training run knows too.
+_FOR_BOTH = frozenset({"engine_version", "flash_attention"})
 
 
 async def run(arguments: EstimateVramArguments, session: ProviderSession) -> EstimateVramResult:
     """Plan one run. Raises the errors of resolving, InvalidArgument, UnsupportedArchitecture."""
-    _refuse_training(arguments)
     resolved = await resolve_model(session, arguments.model)
     machine = await resolve_machine(session, arguments.accelerators)
     request = run_request(arguments, machine)
-    chosen = choose_run(resolved.spec, request)
+    found = estimate(resolved.spec, request)
     record = EvidenceLog()
-    _record_inputs(record, resolved, machine, chosen.chosen)
-    return _answer(resolved, machine, request, chosen, record)
-
-
-def _refuse_training(arguments: EstimateVramArguments) -> None:
-    if arguments.workload != "inference":
-        raise InvalidArgument(
-            f"workload {arguments.workload} is not planned by this version",
-            field="workload",
-            hint="memory for training differs 13-fold between recipes of one model; "
-            "only inference is answered",
-            suggestions=("inference",),
-        )
+    _record_inputs(record, resolved, machine, found)
+    return _answer(resolved, machine, found, record)
 
 
 def run_request(arguments: EstimateVramArguments, machine: Machine) -> RunRequest:
     """The arguments as planning takes them."""
-    options = arguments.options.model_dump(exclude_none=True)
-    training = {k: v for k, v in options.items() if k in TrainingOptions.model_fields}
-    if training:
-        name = next(iter(training))
-        raise InvalidArgument(
-            f"options.{name} is a switch of training, and the workload is inference",
-            field=f"options.{name}",
-            hint="leave it out",
-        )
+    given = arguments.options.model_dump(exclude_none=True)
+    training = {k: v for k, v in given.items() if k in TrainingOptions.model_fields}
+    running = {k: v for k, v in given.items() if k in EngineOptions.model_fields}
+    _refuse_strays(arguments, training, running)
     return RunRequest(
         accelerators=tuple(machine.accelerators),
         memory=machine.memory,
@@ -101,15 +84,32 @@ def run_request(arguments: EstimateVramArguments, machine: Machine) -> RunReques
         context_tokens=arguments.context_tokens,
         concurrent_sequences=arguments.concurrent_sequences,
         kv_cache_type=None if arguments.kv_cache_type == "auto" else arguments.kv_cache_type,
-        options=EngineOptions(**options),
+        options=EngineOptions(**running),
+        training=TrainingOptions(**training),
     )
 
 
-def _record_inputs(
-    record: EvidenceLog, resolved: ResolvedModel, machine: Machine, planned: PlannedRun
+def _refuse_strays(
+    arguments: EstimateVramArguments, training: dict[str, object], running: dict[str, object]
 ) -> None:
-    spec, plan = resolved.spec, planned.plan
-    _warn_of_support(record, planned)
+    """Switches that do nothing for this workload are refused, not dropped."""
+    inference = arguments.workload == "inference"
+    strays = training if inference else {k: v for k, v in running.items() if k not in _FOR_BOTH}
+    if strays:
+        name = next(iter(strays))
+        kind = "training" if inference else "inference"
+        raise InvalidArgument(
+            f"options.{name} is a switch of {kind}, and the workload is {arguments.workload}",
+            field=f"options.{name}",
+            hint="leave it out",
+        )
+
+
+def _record_inputs(
+    record: EvidenceLog, resolved: ResolvedModel, machine: Machine, found: Estimate
+) -> None:
+    spec, plan = resolved.spec, found.plan
+    _warn_of_support(record, found)
     record.warn(*resolved.notes, *machine.notes, *plan.warnings)
     for entry in spec.evidence[:_MODEL_SOURCES]:
         record.add("model", entry.basis, entry.source, date=entry.date)
@@ -136,8 +136,8 @@ def _record_devices(record: EvidenceLog, machine: Machine) -> None:
         record.unknown(entry.field, entry.reason)
 
 
-def _warn_of_support(record: EvidenceLog, planned: PlannedRun) -> None:
-    run, devices = planned.run, planned.deployment.accelerators
+def _warn_of_support(record: EvidenceLog, found: Estimate) -> None:
+    run, devices = found.run, found.deployment.accelerators
     status, reason = run_support(run, devices)
     if status is Status.NO:
         record.warn(f"{run.engine} {CANNOT_RUN} {run.quantization} here: {reason}")
@@ -148,28 +148,13 @@ def _warn_of_support(record: EvidenceLog, planned: PlannedRun) -> None:
 
 
 def _answer(
-    resolved: ResolvedModel,
-    machine: Machine,
-    request: RunRequest,
-    chosen: ChosenRun,
-    record: EvidenceLog,
+    resolved: ResolvedModel, machine: Machine, found: Estimate, record: EvidenceLog
 ) -> EstimateVramResult:
-    spec, planned = resolved.spec, chosen.chosen
-    plan = planned.plan
-    limits = find_limits(planned.planner)
-    speed = estimate_speed(planned.planner, plan)
-    for field, reason in (*limits.reasons, *speed.reasons):
-        record.unknown(field, reason)
-    if limits.capped_by_window:
-        note = "the model's own window: more memory adds nothing"
-        record.add("limits.max_context_tokens", "computed", "bisection over the plan", note=note)
-    if speed.basis is not None:
-        record.add("speed", speed.basis, speed.source)
-    if plan.cache.bytes_per_token is None:
-        record.unknown("kv_cache.bytes_per_token", plan.cache.note or "the layers are not known")
+    plan, limits, speed = found.plan, found.limits, found.speed
+    _record_unknowns(record, found)
     return EstimateVramResult(
         model=_model(resolved),
-        settings=_settings(spec, planned, machine),
+        settings=_settings(resolved.spec, found, machine),
         memory_gib=_memory(plan),
         parts=tuple(
             MemoryPart(name=part.name, gib=gib(part.bytes), basis=part.basis, note=part.note)
@@ -188,23 +173,40 @@ def _answer(
             max_concurrent_sequences=limits.max_concurrent_sequences,
             gpu_layers=limits.gpu_layers,
         ),
-        speed=Speed(
-            decode_tokens_per_second=_rounded(speed.decode),
-            prefill_tokens_per_second=_rounded(speed.prefill),
-            time_to_first_token_s=_rounded(speed.first_token_s),
-            basis=speed.basis,
-        ),
+        speed=_speed(speed),
         alternatives=tuple(
             Alternative(change=change, total_gib=gib(other.total), verdict=other.verdict)
-            for change, other in find_alternatives(spec, request, chosen)
+            for change, other in found.alternatives
         ),
         rules_of_thumb=tuple(
             RuleOfThumb(rule=r.rule, gib=gib(r.bytes), error_percent=r.error_percent)
-            for r in rules_for_inference(spec, plan)
+            for r in found.rules
         ),
         warnings=record.warnings,
         evidence=record.evidence,
         unknown=record.unknowns,
+    )
+
+
+def _record_unknowns(record: EvidenceLog, found: Estimate) -> None:
+    plan, limits, speed = found.plan, found.limits, found.speed
+    for field, reason in (*limits.reasons, *speed.reasons):
+        record.unknown(field, reason)
+    if limits.capped_by_window:
+        note = "the model's own window: more memory adds nothing"
+        record.add("limits.max_context_tokens", "computed", "bisection over the plan", note=note)
+    if speed.basis is not None:
+        record.add("speed", speed.basis, speed.source)
+    if plan.cache.bytes_per_token is None:
+        record.unknown("kv_cache.bytes_per_token", plan.cache.note or "the layers are not known")
+
+
+def _speed(speed: SpeedEstimate) -> Speed:
+    return Speed(
+        decode_tokens_per_second=_rounded(speed.decode),
+        prefill_tokens_per_second=_rounded(speed.prefill),
+        time_to_first_token_s=_rounded(speed.first_token_s),
+        basis=speed.basis,
     )
 
 
@@ -226,8 +228,8 @@ def _model(resolved: ResolvedModel) -> ModelSummary:
     )
 
 
-def _settings(spec: ModelSpec, planned: PlannedRun, machine: Machine) -> ResolvedSettings:
-    settings = planned.plan.settings
+def _settings(spec: ModelSpec, found: Estimate, machine: Machine) -> ResolvedSettings:
+    settings = found.plan.settings
     shown = {
         name: getattr(settings, name)
         for name in VramOptions.model_fields
@@ -238,11 +240,13 @@ def _settings(spec: ModelSpec, planned: PlannedRun, machine: Machine) -> Resolve
         shown = {name: value for name, value in shown.items() if not name.endswith("_parallel")}
     if settings.prompt_tokens == settings.context_tokens:
         del shown["prompt_tokens"]
+    if found.training_switches:
+        shown = found.training_switches
     return ResolvedSettings(
         engine=settings.engine,
         engine_version=settings.engine_version,
-        workload=planned.deployment.workload,
-        quantization=planned.run.quantization,
+        workload=found.deployment.workload,
+        quantization=found.run.quantization,
         native_quantization=native_format(spec) if spec.native else None,
         context_tokens=settings.context_tokens,
         concurrent_sequences=settings.concurrent_sequences,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from whichweights.answering import GIB, EvidenceLog, gib, gib_or_none
@@ -10,40 +10,45 @@ from whichweights.planning.formats import DecodedTag, Status, canonical_format, 
 from whichweights.planning.quantize import (
     BALANCED_LOSS,
     NOT_CONSIDERED,
-    FormatNeeds,
     FormatOption,
     FormatPlans,
     is_balanced,
-    mixture_counts,
-    needs_of,
     plan_formats,
     serving_engine,
 )
-from whichweights.planning.quantize_ways_out import fitting_sibling, ways_out
+from whichweights.planning.quantize_making import recipe_of
+from whichweights.planning.quantize_ways_out import cache_choices, ways_out
 from whichweights.planning.running import RunRequest, default_context
-from whichweights.planning.speed import estimate_speed
 from whichweights.registry import ProviderSession
 from whichweights.resolve.accelerators import Machine, resolve_machine
 from whichweights.resolve.models import ResolvedModel, resolve_model
+from whichweights.tools._quantize_providers import (
+    Relatives,
+    ready_made,
+    relatives_of,
+    smaller_sibling,
+)
+from whichweights.tools._quantize_rows import (
+    file_of,
+    plan_row,
+    step_rows,
+    tensor_rows,
+    with_commands,
+    with_copies,
+)
 from whichweights.tools._quantize_text import left_out_rows, quantize_text, way_out_words
 from whichweights.tools._spec import ToolSpec
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.errors import InvalidArgument
-from whichweights_schemas.models import ModelRef, ModelSpec
-from whichweights_schemas.providers import ModelProvider
-from whichweights_schemas.requests import ModelQuestion
+from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
     FormatPlan,
-    PlanNeeds,
-    QualityLoss,
+    PlanStep,
     QuantizePlanArguments,
     QuantizePlanResult,
     QuantizeSettings,
     TagMeaning,
 )
-
-_SIBLINGS_TRIED = 6
-_RELATIVES_ASKED = 40
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,16 @@ class _Question:
     @property
     def spec(self) -> ModelSpec:
         return self.resolved.spec
+
+
+@dataclass(frozen=True)
+class _Extras:
+    """What stands around the plans: commands, published copies, ways out, cache by type."""
+
+    rows: tuple[FormatPlan, ...]
+    ways: tuple[str, ...]
+    steps: tuple[PlanStep, ...]
+    cache: dict[str, float] | None
 
 
 async def run(arguments: QuantizePlanArguments, session: ProviderSession) -> QuantizePlanResult:
@@ -83,8 +98,12 @@ async def run(arguments: QuantizePlanArguments, session: ProviderSession) -> Qua
     question = await _resolve(arguments, arguments.model, decoded, session, record)
     plans = plan_formats(question.spec, question.request, arguments.quality, only=question.only)
     _record(question, plans, record)
-    nothing = await _if_nothing_fits(question, plans, session)
-    return _answer(question, plans, meaning, nothing, record)
+    extras = await _extras(question, plans, session, record)
+    if meaning is not None:
+        # The tensors of this very model stand in the answer: those of the reference one would
+        # only repeat them.
+        meaning = meaning.model_copy(update={"tensors": ()})
+    return _answer(question, plans, meaning, extras, record)
 
 
 async def _resolve(
@@ -192,7 +211,6 @@ def _record_plans(question: _Question, plans: FormatPlans, record: EvidenceLog) 
     record.warn(*shown[0].plan.warnings)
     for reason, names in reasons.items():
         record.warn(f"{', '.join(names)}: {reason}")
-    record.unknown("plans.ready_made, commands, verify", "not searched, not given by this version")
     _hint(question, shown, record)
 
 
@@ -218,14 +236,17 @@ def _answer(
     question: _Question,
     plans: FormatPlans,
     meaning: TagMeaning | None,
-    nothing: tuple[str, ...],
+    extras: _Extras,
     record: EvidenceLog,
 ) -> QuantizePlanResult:
     spec, arguments = question.spec, question.arguments
-    shown = plans.ranked[: arguments.limit]
-    rows = tuple(_plan(spec, rank, option, record) for rank, option in enumerate(shown, start=1))
     memory = question.machine.memory
     one = plans.options[0] if question.only is not None and plans.options else None
+    file = file_of(spec, one) if one is not None else None
+    if file is not None:
+        low, high = file.band
+        header = f"header {file.header.bytes:,} bytes, file {low:,} to {high:,}"
+        record.add("tensors", "computed", file.mixture.source, note=header)
     return QuantizePlanResult(
         model=spec.id,
         settings=QuantizeSettings(
@@ -237,76 +258,52 @@ def _answer(
             native_format=spec.native.format if spec.native else None,
         ),
         tag_meaning=meaning,
-        plans=rows,
+        plans=extras.rows,
         also_fit=tuple(option.name for option in plans.ranked[arguments.limit :]),
         excluded=left_out_rows(plans.left_out),
-        tensor_types=mixture_counts(spec, one) if one is not None else None,
-        if_nothing_fits=nothing,
+        steps=extras.steps,
+        kv_cache_gib=extras.cache,
+        tensor_types=None if file is None else file.mixture.counts,
+        tensors=() if file is None else tensor_rows(file),
+        if_nothing_fits=extras.ways,
         warnings=record.warnings,
         evidence=record.evidence,
         unknown=record.unknowns,
     )
 
 
-def _plan(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceLog) -> FormatPlan:
-    plan, bits = option.plan, option.bits_per_weight
-    speed = estimate_speed(option.planned.planner, plan)
-    if speed.decode is None:
-        reason = next(iter(speed.reasons), ("", "not estimated"))[1]
-        record.unknown("plans.decode_tokens_per_second", reason)
-    elif speed.basis is not None and rank == 1:
-        band = f"{speed.decode.low:.0f} to {speed.decode.high:.0f} for the first plan"
-        record.add("plans.decode_tokens_per_second", speed.basis, speed.source, note=band)
-    needs = needs_of(spec, option)
-    if needs.reason:
-        record.unknown("plans.needs.ram_gib", needs.reason)
-    elif not option.native:
-        record.add("plans.needs", "computed", "16-bit source + file; llama-quantize's two buffers")
-    loss = option.loss
-    return FormatPlan(
-        rank=rank,
-        format=option.name,
-        engine=option.planned.run.engine,
-        bits_per_weight=None if bits is None else round(bits, 2),
-        file_gib=gib(option.file_bytes),
-        total_gib=gib(plan.total),
-        low_gib=gib(plan.low),
-        high_gib=gib(plan.high),
-        headroom_gib=gib_or_none(option.headroom_bytes),
-        verdict=plan.verdict,
-        quality_loss=None
-        if loss is None
-        else QualityLoss(
-            metric=loss.metric,
-            value=round(loss.value, 4),
-            model=loss.model,
-            source=loss.source.partition(" (")[0],
-        ),
-        quality_note=_quality_note(option),
-        decode_tokens_per_second=None if speed.decode is None else round(speed.decode.value, 1),
-        needs=_needs(needs),
-    )
-
-
-def _quality_note(option: FormatOption) -> str | None:
-    if option.native:
-        return "the maker's own format: nothing is lost"
-    if option.loss is None:
-        return "no comparable measurement"
-    return "with an imatrix" if option.loss.imatrix else None
-
-
-def _needs(needs: FormatNeeds) -> PlanNeeds:
-    return PlanNeeds(
-        disk_gib=gib_or_none(needs.disk_bytes),
-        ram_gib=gib_or_none(needs.ram_bytes),
-        calibration=needs.calibration,
-        gpu=needs.gpu,
+async def _extras(
+    question: _Question, plans: FormatPlans, session: ProviderSession, record: EvidenceLog
+) -> _Extras:
+    """The rows of the plans, what providers are asked for, and what only the first plan has."""
+    spec = question.spec
+    shown = plans.ranked[: question.arguments.limit]
+    rows = [plan_row(spec, rank, option, record) for rank, option in enumerate(shown, start=1)]
+    relatives = await relatives_of(spec, session)
+    ways = await _if_nothing_fits(question, plans, relatives, session)
+    if not rows:
+        return _Extras((), ways, (), None)
+    first = shown[0]
+    recipe = recipe_of(spec, first)
+    rows[0] = with_commands(rows[0], recipe, record)
+    copies = await ready_made(first, relatives, session)
+    if copies.files:
+        rows[0] = with_copies(rows[0], copies.files)
+        record.add("plans.ready_made", "exact", "file sizes as the Hub lists them")
+    else:
+        record.unknown("plans.ready_made", copies.reason)
+    made_here = not copies.files and question.only is not None
+    cache = cache_choices(spec, question.request, first)
+    return _Extras(
+        tuple(rows),
+        ways,
+        step_rows(recipe) if made_here else (),
+        {kind: gib(size) for kind, size in cache.items()} or None,
     )
 
 
 async def _if_nothing_fits(
-    question: _Question, plans: FormatPlans, session: ProviderSession
+    question: _Question, plans: FormatPlans, relatives: Relatives, session: ProviderSession
 ) -> tuple[str, ...]:
     quality = question.arguments.quality
     ways = ways_out(question.spec, question.request, plans, quality)
@@ -315,44 +312,10 @@ async def _if_nothing_fits(
         return tuple(lines)
     if question.only is not None:
         lines.append("leave out tag: other formats of this model are then planned")
-    sibling = await _sibling(question, session)
+    sibling = await smaller_sibling(question.spec, question.request, relatives, session)
     if sibling is not None:
         lines.append(sibling)
     return tuple(lines)
-
-
-async def _sibling(question: _Question, session: ProviderSession) -> str | None:
-    """The largest smaller model of the family that fits, as `auto` would run it."""
-    ref = ModelRef(id=question.spec.id, provider=question.resolved.provider)
-    asked = ModelQuestion(ref=ref, limit=_RELATIVES_ASKED)
-    relatives = await session.one(ModelProvider, ref.provider, lambda p: p.relatives(asked))
-    size = question.spec.parameters.total or 0
-    smaller = {
-        relative.id: relative.parameters
-        for relative in relatives or ()
-        if relative.relation in ("same_family", "distilled")
-        and relative.parameters is not None
-        and relative.parameters < size
-    }
-    names = sorted(smaller, key=lambda name: smaller[name] or 0, reverse=True)
-    async for spec in _specs(names[:_SIBLINGS_TRIED], ref.provider, session):
-        planned = fitting_sibling(spec, question.request)
-        if planned is not None:
-            return (
-                f"smaller sibling {spec.id} as {planned.run.quantization}: "
-                f"{planned.plan.total / GIB:.1f} GiB, {planned.plan.verdict}"
-            )
-    return None
-
-
-async def _specs(
-    names: Sequence[str], provider: str, session: ProviderSession
-) -> AsyncIterator[ModelSpec]:
-    for name in names:
-        ref = ModelRef(id=name, provider=provider)
-        spec = await session.one(ModelProvider, provider, lambda p, ref=ref: p.spec(ref))
-        if spec is not None:
-            yield spec
 
 
 SPEC = ToolSpec(

@@ -1,10 +1,10 @@
-"""Shape fields of published config.json files: experts, latent attention, constant states."""
+"""Shape fields of published config.json files: experts and latent attention."""
 
 from __future__ import annotations
 
 from config_samples import Config, heads, shape
 
-MIXTRAL_8X7B = {
+MIXTRAL_8X7B: Config = {
     **shape("mixtral", 32, 4096, 14336, 32_000),
     **heads(32, 8),
     "max_position_embeddings": 32_768,
@@ -13,7 +13,7 @@ MIXTRAL_8X7B = {
     "sliding_window": None,
     "tie_word_embeddings": False,
 }
-QWEN3_30B_A3B = {
+QWEN3_30B_A3B: Config = {
     **shape("qwen3_moe", 48, 2048, 6144, 151_936),
     **heads(32, 4, 128),
     "attention_bias": False,
@@ -27,7 +27,7 @@ QWEN3_30B_A3B = {
     "use_sliding_window": False,
     "tie_word_embeddings": False,
 }
-QWEN15_MOE = {
+QWEN15_MOE: Config = {
     **shape("qwen2_moe", 24, 2048, 5632, 151_936),
     **heads(16, 16),
     "decoder_sparse_step": 1,
@@ -39,7 +39,7 @@ QWEN15_MOE = {
     "use_sliding_window": False,
     "tie_word_embeddings": False,
 }
-_GPT_OSS = {
+_GPT_OSS: Config = {
     **heads(64, 8, 64),
     "attention_bias": True,
     "max_position_embeddings": 131_072,
@@ -51,19 +51,19 @@ _GPT_OSS = {
         "quant_method": "mxfp4",
     },
 }
-GPT_OSS_120B = {
+GPT_OSS_120B: Config = {
     **shape("gpt_oss", 36, 2880, 2880, 201_088),
     **_GPT_OSS,
     "num_local_experts": 128,
     "layer_types": ["sliding_attention", "full_attention"] * 18,
 }
-GPT_OSS_20B = {
+GPT_OSS_20B: Config = {
     **shape("gpt_oss", 24, 2880, 2880, 201_088),
     **_GPT_OSS,
     "num_local_experts": 32,
     "layer_types": ["sliding_attention", "full_attention"] * 12,
 }
-OLMOE = {
+OLMOE: Config = {
     **shape("olmoe", 16, 2048, 1024, 50_304),
     **heads(16, 16),
     "max_position_embeddings": 4096,
@@ -71,7 +71,7 @@ OLMOE = {
     "num_experts_per_tok": 8,
     "tie_word_embeddings": False,
 }
-GLM45_AIR = {
+GLM45_AIR: Config = {
     **shape("glm4_moe", 46, 4096, 10944, 151_552),
     **heads(96, 8, 128),
     "attention_bias": True,
@@ -85,7 +85,7 @@ GLM45_AIR = {
     "use_qk_norm": False,
     "tie_word_embeddings": False,
 }
-_LLAMA4 = {
+_LLAMA4: Config = {
     **shape("llama4_text", 48, 5120, 8192, 202_048),
     **heads(40, 8, 128),
     "attention_bias": False,
@@ -94,7 +94,7 @@ _LLAMA4 = {
     "num_experts_per_tok": 1,
     "use_qk_norm": True,
 }
-LLAMA4_SCOUT = {
+LLAMA4_SCOUT: Config = {
     "model_type": "llama4",
     "text_config": {
         **_LLAMA4,
@@ -105,7 +105,7 @@ LLAMA4_SCOUT = {
     },
     "vision_config": {"num_hidden_layers": 34, "hidden_size": 1408, "patch_size": 14},
 }
-LLAMA4_MAVERICK = {
+LLAMA4_MAVERICK: Config = {
     "model_type": "llama4",
     "text_config": {
         **_LLAMA4,
@@ -115,7 +115,7 @@ LLAMA4_MAVERICK = {
     },
     "vision_config": {"num_hidden_layers": 34, "hidden_size": 1408, "patch_size": 14},
 }
-ERNIE45_21B = {
+ERNIE45_21B: Config = {
     **shape("ernie4_5_moe", 28, 2560, 12288, 103_424),
     **heads(20, 4),
     "max_position_embeddings": 131_072,
@@ -128,7 +128,7 @@ ERNIE45_21B = {
     "moe_num_shared_experts": 2,
     "use_bias": False,
 }
-MINIMAX_M2 = {
+MINIMAX_M2: Config = {
     **shape("minimax_m2", 62, 3072, 1536, 200_064),
     **heads(48, 8, 128),
     "max_position_embeddings": 196_608,
@@ -139,7 +139,7 @@ MINIMAX_M2 = {
     "use_routing_bias": True,
     "tie_word_embeddings": False,
 }
-GRANITE_MOE_1B = {
+GRANITE_MOE_1B: Config = {
     **shape("granitemoe", 24, 1024, 512, 49_155),
     **heads(16, 8),
     "attention_bias": False,
@@ -148,7 +148,7 @@ GRANITE_MOE_1B = {
     "num_local_experts": 32,
     "tie_word_embeddings": True,
 }
-HUNYUAN_A13B = {
+HUNYUAN_A13B: Config = {
     **shape("hunyuan_v1_moe", 32, 4096, 3072, 128_167),
     **heads(32, 8, 128),
     "attention_bias": False,
@@ -160,7 +160,7 @@ HUNYUAN_A13B = {
     "use_qk_norm": True,
     "tie_word_embeddings": True,
 }
-PHI35_MOE = {
+PHI35_MOE: Config = {
     **shape("phimoe", 32, 4096, 6400, 32_064),
     **heads(32, 8),
     "attention_bias": True,
@@ -171,14 +171,14 @@ PHI35_MOE = {
     "sliding_window": 131_072,
     "tie_word_embeddings": False,
 }
-_LATENT = {
+_LATENT: Config = {
     "attention_bias": False,
     "kv_lora_rank": 512,
     "moe_layer_freq": 1,
     "qk_rope_head_dim": 64,
     "tie_word_embeddings": False,
 }
-DEEPSEEK_V3 = {
+DEEPSEEK_V3: Config = {
     **shape("deepseek_v3", 61, 7168, 18432, 129_280),
     **heads(128, 128),
     **_LATENT,
@@ -206,7 +206,7 @@ DEEPSEEK_V32: Config = {
     "index_n_heads": 64,
     "index_topk": 2048,
 }
-DEEPSEEK_V2_LITE = {
+DEEPSEEK_V2_LITE: Config = {
     **shape("deepseek_v2", 27, 2048, 10944, 102_400),
     **heads(16, 16),
     **_LATENT,
@@ -230,7 +230,7 @@ KIMI_K2: Config = {
     "num_nextn_predict_layers": 0,
     "vocab_size": 163_840,
 }
-GLM47_FLASH = {
+GLM47_FLASH: Config = {
     **shape("glm4_moe_lite", 47, 2048, 10240, 154_880),
     **heads(20, 20),
     **_LATENT,
@@ -245,7 +245,7 @@ GLM47_FLASH = {
     "qk_nope_head_dim": 192,
     "v_head_dim": 256,
 }
-GLM52 = {
+GLM52: Config = {
     **shape("glm_moe_dsa", 78, 6144, 12288, 154_880),
     **heads(64, 64),
     **_LATENT,
@@ -264,151 +264,4 @@ GLM52 = {
     "q_lora_rank": 2048,
     "qk_nope_head_dim": 192,
     "v_head_dim": 256,
-}
-_DELTANET = {
-    "full_attention_interval": 4,
-    "linear_conv_kernel_dim": 4,
-    "linear_key_head_dim": 128,
-    "linear_num_key_heads": 16,
-    "linear_value_head_dim": 128,
-    "max_position_embeddings": 262_144,
-}
-QWEN3_NEXT = {
-    **shape("qwen3_next", 48, 2048, 5120, 151_936),
-    **heads(16, 2, 256),
-    **_DELTANET,
-    "decoder_sparse_step": 1,
-    "linear_num_value_heads": 32,
-    "mlp_only_layers": [],
-    "moe_intermediate_size": 512,
-    "num_experts": 512,
-    "num_experts_per_tok": 10,
-    "shared_expert_intermediate_size": 512,
-    "tie_word_embeddings": False,
-}
-QWEN35_27B = {
-    "model_type": "qwen3_5",
-    "text_config": {
-        **shape("qwen3_5_text", 64, 5120, 17408, 248_320),
-        **heads(24, 4, 256),
-        **_DELTANET,
-        "attn_output_gate": True,
-        "linear_num_value_heads": 48,
-        "mtp_num_hidden_layers": 1,
-        "layer_types": (["linear_attention"] * 3 + ["full_attention"]) * 16,
-    },
-    "tie_word_embeddings": False,
-    "video_token_id": 248_057,
-    "vision_config": {"depth": 27, "hidden_size": 1152, "patch_size": 16},
-}
-NEMOTRON_3_NANO = {
-    **shape("nemotron_h", 52, 2688, 1856, 131_072),
-    **heads(32, 2, 128),
-    "attention_bias": False,
-    "conv_kernel": 4,
-    "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
-    "mamba_head_dim": 64,
-    "mamba_num_heads": 64,
-    "max_position_embeddings": 262_144,
-    "mlp_bias": False,
-    "moe_intermediate_size": 1856,
-    "moe_shared_expert_intermediate_size": 3712,
-    "n_groups": 8,
-    "n_routed_experts": 128,
-    "n_shared_experts": 1,
-    "num_experts_per_tok": 6,
-    "ssm_state_size": 128,
-    "use_bias": False,
-    "use_conv_bias": True,
-    "tie_word_embeddings": False,
-}
-GRANITE_4_H_MICRO = {
-    **shape("granitemoehybrid", 40, 2048, 8192, 100_352),
-    **heads(32, 8),
-    "attention_bias": False,
-    "layer_types": ["attention" if index % 10 == 5 else "mamba" for index in range(40)],
-    "mamba_conv_bias": True,
-    "mamba_d_conv": 4,
-    "mamba_d_head": 64,
-    "mamba_d_state": 128,
-    "mamba_expand": 2,
-    "mamba_n_groups": 1,
-    "mamba_n_heads": 64,
-    "mamba_proj_bias": False,
-    "max_position_embeddings": 131_072,
-    "num_experts_per_tok": 0,
-    "num_local_experts": 0,
-    "shared_intermediate_size": 8192,
-    "tie_word_embeddings": True,
-}
-FALCON_H1_05B = {
-    **shape("falcon_h1", 36, 1024, 2048, 32_784),
-    **heads(8, 2, 64),
-    "mamba_conv_bias": True,
-    "mamba_d_conv": 4,
-    "mamba_d_head": 64,
-    "mamba_d_ssm": 1536,
-    "mamba_d_state": 128,
-    "mamba_n_groups": 1,
-    "mamba_n_heads": 24,
-    "mamba_proj_bias": False,
-    "mamba_rms_norm": False,
-    "max_position_embeddings": 16_384,
-    "tie_word_embeddings": False,
-}
-JAMBA2_3B = {
-    **shape("jamba", 28, 2560, 8192, 65_536),
-    **heads(20, 1),
-    "attn_layer_offset": 7,
-    "attn_layer_period": 14,
-    "expert_layer_offset": 1,
-    "expert_layer_period": 2,
-    "mamba_conv_bias": True,
-    "mamba_d_conv": 4,
-    "mamba_d_state": 16,
-    "mamba_dt_rank": 160,
-    "mamba_expand": 2,
-    "mamba_proj_bias": False,
-    "max_position_embeddings": 262_144,
-    "num_experts": 1,
-    "num_experts_per_tok": 1,
-    "tie_word_embeddings": True,
-}
-LFM2_12B = {
-    "model_type": "lfm2",
-    "block_auto_adjust_ff_dim": True,
-    "block_ff_dim": 12_288,
-    "block_ffn_dim_multiplier": 1.0,
-    "block_multiple_of": 256,
-    "conv_L_cache": 3,
-    "conv_bias": False,
-    "full_attn_idxs": [2, 5, 8, 10, 12, 14],
-    "hidden_size": 2048,
-    **heads(32, 8),
-    "num_hidden_layers": 16,
-    "max_position_embeddings": 128_000,
-    "vocab_size": 65_536,
-}
-MAMBA_130M = {
-    "model_type": "mamba",
-    "conv_kernel": 4,
-    "hidden_size": 768,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 24,
-    "state_size": 16,
-    "time_step_rank": 48,
-    "use_bias": False,
-    "use_conv_bias": True,
-    "vocab_size": 50_280,
-}
-LLAMA_32_11B_VISION = {
-    "model_type": "mllama",
-    "text_config": {
-        **shape("mllama_text_model", 40, 4096, 14336, 128_256),
-        **heads(32, 8),
-        "cross_attention_layers": [3, 8, 13, 18, 23, 28, 33, 38],
-        "max_position_embeddings": 131_072,
-        "tie_word_embeddings": False,
-    },
-    "vision_config": {"num_hidden_layers": 32, "hidden_size": 1280, "patch_size": 14},
 }

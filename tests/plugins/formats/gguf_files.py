@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
+
+# The package has no complete types.
+gguf: Any = importlib.import_module("gguf")
 
 Shapes = Mapping[str, Sequence[int]]
 """Name → shape, row length first, as GGUF states it."""
@@ -45,7 +48,7 @@ def written(
     return path
 
 
-def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
+def _add(writer: Any, key: str, value: Any) -> None:
     if isinstance(value, bool):
         writer.add_bool(key, value)
     elif isinstance(value, int):

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import config_samples as samples
+import config_samples_hybrid as hybrid
 import config_samples_sparse as sparse
 import pytest
 from hypothesis import given
@@ -82,11 +83,11 @@ CATALOGUED: dict[str, Config] = {
     "moonshotai/Kimi-K2-Instruct": sparse.KIMI_K2,
     "zai-org/GLM-4.7-Flash": sparse.GLM47_FLASH,
     "zai-org/GLM-5.2": sparse.GLM52,
-    "Qwen/Qwen3-Next-80B-A3B-Instruct": sparse.QWEN3_NEXT,
-    "Qwen/Qwen3.5-27B": sparse.QWEN35_27B,
-    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": sparse.NEMOTRON_3_NANO,
-    "ibm-granite/granite-4.0-h-micro": sparse.GRANITE_4_H_MICRO,
-    "state-spaces/mamba-130m-hf": sparse.MAMBA_130M,
+    "Qwen/Qwen3-Next-80B-A3B-Instruct": hybrid.QWEN3_NEXT,
+    "Qwen/Qwen3.5-27B": hybrid.QWEN35_27B,
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": hybrid.NEMOTRON_3_NANO,
+    "ibm-granite/granite-4.0-h-micro": hybrid.GRANITE_4_H_MICRO,
+    "state-spaces/mamba-130m-hf": hybrid.MAMBA_130M,
 }
 
 PUBLISHED_TOTALS: dict[str, tuple[Config, int]] = {
@@ -95,8 +96,8 @@ PUBLISHED_TOTALS: dict[str, tuple[Config, int]] = {
     "distilbert-base": (samples.DISTILBERT, 66_362_880),
     "ModernBERT-base": (samples.MODERNBERT, 149_655_232),
     "Hunyuan-A13B": (sparse.HUNYUAN_A13B, 80_393_183_232),
-    "AI21-Jamba2-3B": (sparse.JAMBA2_3B, 3_029_337_472),
-    "LFM2-1.2B": (sparse.LFM2_12B, 1_170_340_608),
+    "AI21-Jamba2-3B": (hybrid.JAMBA2_3B, 3_029_337_472),
+    "LFM2-1.2B": (hybrid.LFM2_12B, 1_170_340_608),
 }
 
 
@@ -143,7 +144,7 @@ def test_a_config_gives_the_published_parameter_total(name: str) -> None:
 
 
 def test_falcon_h1_runs_attention_and_mamba_side_by_side_without_the_inner_norm() -> None:
-    mixer = read(sparse.FALCON_H1_05B).layer(0).attention
+    mixer = read(hybrid.FALCON_H1_05B).layer(0).attention
     assert isinstance(mixer, ParallelMixers)
     assert isinstance(mixer.state_space, StateSpace)
     assert (mixer.state_space.inner_size, mixer.state_space.gated_norm) == (1536, False)
@@ -151,7 +152,7 @@ def test_falcon_h1_runs_attention_and_mamba_side_by_side_without_the_inner_norm(
 
 
 def test_llama_vision_attends_to_the_image_in_its_listed_layers() -> None:
-    spec = read(sparse.LLAMA_32_11B_VISION)
+    spec = read(hybrid.LLAMA_32_11B_VISION)
     crossing = [
         index for index in range(40) if isinstance(spec.layer(index).attention, CrossAttention)
     ]
@@ -209,7 +210,7 @@ def test_kimi_linear_counts_its_layers_from_one() -> None:
 
 
 def test_short_convolutions_keep_a_state_instead_of_a_cache() -> None:
-    mixer = read(sparse.LFM2_12B).layer(0).attention
+    mixer = read(hybrid.LFM2_12B).layer(0).attention
     assert isinstance(mixer, RecurrentState)
     assert mixer.state_bytes == 2 * 2048 * 3
 
@@ -330,8 +331,10 @@ JSON = st.recursive(
     max_leaves=8,
 )
 SOME_CONFIGS = [
-    *(value for key, value in vars(samples).items() if key.isupper() and key[0] != "_"),
-    *(value for key, value in vars(sparse).items() if key.isupper() and key[0] != "_"),
+    value
+    for module in (samples, sparse, hybrid)
+    for key, value in vars(module).items()
+    if key.isupper() and key[0] != "_"
 ]
 
 

@@ -102,5 +102,9 @@ def test_offload_names_the_engine_and_the_format_it_takes():
     card = gpu(24).model_copy(update={"compute_capability": "8.9"})
     asked = request(card, card, memory=host(128))
     found = changes(QWEN3_30B_A3B, replace(asked, quantization="BF16"))
-    offload = [change for change in found if change.startswith("engine=")]
-    assert offload in ([], ["engine=llama.cpp, quantization=Q4_K_M"])
+    assert found["engine=llama.cpp, quantization=Q4_K_M"].verdict == "fits"
+    small = request(card.model_copy(update={"free_bytes": 8 * 2**30}), card, memory=host(128))
+    found = changes(LLAMA_33_70B, replace(small, quantization="BF16"))
+    (change,) = [change for change in found if change.startswith("engine=")]
+    assert change.endswith(" with part of the model in system memory")
+    assert found[change].verdict == "fits_with_offload"

@@ -105,7 +105,7 @@ def test_vllm_activation_falls_with_release_0_17():
 def test_vllm_before_release_0_11_is_assumed_with_a_wide_band():
     early = buffers(LLAMA_31_8B, "vllm", 8192, engine_version="0.6.4")["activation peak"]
     assert early.basis == "assumed"
-    assert early.high > 10 * early.low
+    assert early.high > 5 * early.low
 
 
 def test_old_transformers_hold_the_logits_of_the_whole_prompt():

@@ -40,9 +40,10 @@ APPLE = Accelerator(name="Apple M3 Max", kind="apple", vendor="Apple", total_byt
 @pytest.mark.parametrize(
     "name",
     [
-        "A100 SXM4 80GB", "NVIDIA A100-SXM4-80GB", "H100 PCIe 80GB", "NVIDIA H100 80GB HBM3", "L40S",
-        "NVIDIA L4", "A10G", "A40", "Tesla V100-SXM2-16GB", "Tesla T4", "GH200 96GB", "B200",
-        "GB200 (one GPU)", "Instinct MI300X", "AMD Instinct MI250X", "H20", "A16 (one of four GPUs)",
+        "A100 SXM4 80GB", "NVIDIA A100-SXM4-80GB", "H100 PCIe 80GB", "NVIDIA H100 80GB HBM3",
+        "L40S", "NVIDIA L4", "A10G", "A40", "Tesla V100-SXM2-16GB", "Tesla T4", "GH200 96GB",
+        "GB200 (one GPU)", "Instinct MI300X", "AMD Instinct MI250X", "H20",
+        "B200", "A16 (one of four GPUs)",
     ],
 )  # fmt: skip
 def test_data_centre_devices_are_known_by_name(name: str):

@@ -67,9 +67,7 @@ def transformers_buffers(
     )
 
 
-def activation_peak(
-    facts: BufferFacts, settings: Settings, cache_bytes: int, widths: float
-) -> int:
+def activation_peak(facts: BufferFacts, settings: Settings, cache_bytes: int, widths: float) -> int:
     """Bytes above weights and the whole cache, with so many MLP widths alive at prefill.
 
     The cache of the output stands beside the prefill's only later: the larger of the two counts.

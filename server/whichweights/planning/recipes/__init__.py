@@ -45,5 +45,5 @@ def recipe_for(material: Material, *, in_gguf: bool) -> Recipe | NoRecipe:
 def _as_the_maker_stores_it(material: Material) -> Recipe:
     return Recipe(
         (download(material),),
-        (Check(f"du -sb {material.name}", f"about {material.source_bytes:,} bytes"),),
+        (Check("du -sb source", f"about {material.source_bytes:,} bytes"),),
     )

@@ -12,18 +12,17 @@ from whichweights.planning.recipes._tools import HUB, LLAMA_CPP
 __all__ = ["download", "gguf_recipe"]
 
 _FLOATS: Final = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
-_CALIBRATION: Final = (
-    "plain text of the kind and languages you use, 100 kB to some MB, as calibration.txt"
-)
-_LOGITS: Final = (
-    "wiki.test.raw is wikitext-2; the logits take 11 GiB for 32,000 and 37 GiB for 128,000 tokens"
-)
+_SOURCE: Final = "source"
+_SIXTEEN: Final = "bf16.gguf"
+_CALIBRATION: Final = "calibration.txt: plain text of the kind and languages you use"
+_LOGITS: Final = "wikitext-2; writes 11 to 37 GiB"
+"""llama.cpp tools/perplexity/README.md: 11 GiB for Llama 2's 32,000, 37 for Llama 3's 128,000."""
 
 
 def download(material: Material) -> Step:
-    """Fetch the maker's checkpoint into a folder of its name."""
-    command = f"hf download {material.model} --local-dir {material.name}"
-    return Step(command, "the checkpoint", HUB, material.source_bytes, None, False)
+    """Fetch the maker's checkpoint into the folder "source"."""
+    command = f"hf download {material.model} --local-dir {_SOURCE}"
+    return Step(command, _SOURCE, HUB, material.source_bytes, None, False)
 
 
 def gguf_recipe(material: Material, decoded: DecodedTag) -> Recipe:
@@ -45,32 +44,30 @@ def gguf_recipe(material: Material, decoded: DecodedTag) -> Recipe:
 
 
 def _convert(material: Material, outtype: str, outfile: str) -> Step:
-    command = f"python convert_hf_to_gguf.py {material.name} --outtype {outtype}"
+    command = f"python convert_hf_to_gguf.py {_SOURCE} --outtype {outtype}"
     size = material.file_bytes if material.native else material.sixteen_bytes
     return Step(f"{command} --outfile {outfile}", outfile, LLAMA_CPP, size, None, False)
 
 
 def _quantize(material: Material, decoded: DecodedTag, result: str) -> Iterator[Step]:
-    name = material.name
-    sixteen = f"{name}-BF16.gguf"
-    yield _convert(material, "bf16", sixteen)
+    yield _convert(material, "bf16", _SIXTEEN)
     options = ""
     if material.imatrix:
-        matrix = f"{name}-imatrix.gguf"
-        command = f"llama-imatrix -m {sixteen} -f calibration.txt -o {matrix} -ngl 99"
+        matrix = "imatrix.gguf"
+        command = f"llama-imatrix -m {_SIXTEEN} -f calibration.txt -o {matrix} -ngl 99"
         yield Step(command, matrix, LLAMA_CPP, None, material.sixteen_bytes, False)
         options = f"--imatrix {matrix} "
     ends = decoded.embedding_and_output
     if ends is not None:
         kind = ends.lower()
         options += f"--output-tensor-type {kind} --token-embedding-type {kind} "
-    command = f"llama-quantize {options}{sixteen} {result} {decoded.base_file_type}"
+    command = f"llama-quantize {options}{_SIXTEEN} {result} {decoded.base_file_type}"
     yield Step(command, result, LLAMA_CPP, material.file_bytes, material.largest_bytes, False)
 
 
 def _projector(material: Material) -> Step:
     outfile = f"mmproj-{material.name}.gguf"
-    command = f"python convert_hf_to_gguf.py {material.name} --mmproj --outfile {outfile}"
+    command = f"python convert_hf_to_gguf.py {_SOURCE} --mmproj --outfile {outfile}"
     return Step(command, "the vision projector", LLAMA_CPP, None, None, False)
 
 
@@ -78,8 +75,7 @@ def _checks(material: Material, result: str, *, quantized: bool) -> Iterator[Che
     yield Check(f"ls -l {result}", f"{material.file_bytes:,} bytes, up to 0.5 % off")
     if not quantized:
         return
-    logits = f"{material.name}.kld"
-    base = f"llama-perplexity -m {material.name}-BF16.gguf -f wiki.test.raw"
-    yield Check(f"{base} --kl-divergence-base {logits}", _LOGITS)
-    compare = f"llama-perplexity -m {result} --kl-divergence-base {logits} --kl-divergence"
-    yield Check(compare, "mean KLD near the published loss of the format")
+    base = f"llama-perplexity -m {_SIXTEEN} -f wiki.test.raw"
+    yield Check(f"{base} --kl-divergence-base base.kld", _LOGITS)
+    compare = f"llama-perplexity -m {result} --kl-divergence-base base.kld --kl-divergence"
+    yield Check(compare, "mean KLD")

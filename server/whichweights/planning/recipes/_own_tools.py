@@ -37,7 +37,7 @@ def exl3_recipe(material: Material, layout: WeightLayout) -> Recipe:
     """The project's converter; head in 6 bits, embeddings in 16 unless told otherwise."""
     result = f"{material.name}-{layout.name}"
     command = (
-        f"python -m exllamav3.conversion.convert_model -i {material.name} -o {result} "
+        f"python -m exllamav3.conversion.convert_model -i source -o {result} "
         f"-w {result}-work -b {layout.bits:g} -hb 6"
     )
     convert = Step(command, result, EXLLAMAV3, 2 * material.file_bytes, None, True)

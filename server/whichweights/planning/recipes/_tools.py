@@ -26,8 +26,8 @@ HUB: Final = Tool(
 LLAMA_CPP: Final = Tool(
     "llama.cpp",
     "2026",
-    "llama.cpp tools/quantize/README.md @311c2c9f, tools/imatrix/README.md @019f1970, "
-    "convert_hf_to_gguf.py @0024aa74, common/arg.cpp",
+    "READMEs of tools/quantize @311c2c9f and tools/imatrix @019f1970, "
+    "convert_hf_to_gguf.py @0024aa74",
     _READ,
     "build or download llama.cpp; pip install -r requirements.txt in its folder",
 )
