@@ -13,6 +13,9 @@ configuration folder, which need not exist:
     [limits]
     provider_seconds = 10
 
+    [files]                 # what count_tokens may read by `path`
+    roots = ["~/projects"]
+
 `WHICHWEIGHTS_PROVIDERS` stands above the file: a comma list means these providers only, an empty
 value none, `whichweights:*` the built-ins only.
 """
@@ -33,7 +36,7 @@ from whichweights._registry_settings import DEFAULT_PROVIDER_SECONDS, RegistrySe
 from whichweights_schemas.errors import OperatorError
 from whichweights_schemas.evidence import ProviderKind
 
-__all__ = ["Config", "ConfigError", "Limits", "Providers", "config_path", "load_config"]
+__all__ = ["Config", "ConfigError", "Files", "Limits", "Providers", "config_path", "load_config"]
 
 CONFIG_VARIABLE = "WHICHWEIGHTS_CONFIG"
 PROVIDERS_VARIABLE = "WHICHWEIGHTS_PROVIDERS"
@@ -80,6 +83,17 @@ class Limits(BaseModel):
     )
 
 
+class Files(BaseModel):
+    """`[files]`: what `path` of count_tokens may read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    roots: tuple[Path, ...] | None = Field(
+        default=None,
+        description="Folders; default: the current one, unless it is a home folder or /",
+    )
+
+
 class Config(BaseModel):
     """The whole file."""
 
@@ -87,15 +101,21 @@ class Config(BaseModel):
 
     providers: Providers = Field(default_factory=Providers)
     limits: Limits = Field(default_factory=Limits)
+    files: Files = Field(default_factory=Files)
 
-    def registry_settings(self) -> RegistrySettings:
-        """What `Registry` needs of this file."""
+    def registry_settings(self, *, local_callers: bool = True) -> RegistrySettings:
+        """What `Registry` needs of this file.
+
+        `local_callers` = False where callers are on other machines: then no file is read but under
+        the folders the operator named.
+        """
         return RegistrySettings(
             order=self.providers.order,
             disabled=self.providers.disabled,
             only=self.providers.only,
             sections=self.providers.__pydantic_extra__,
             provider_seconds=self.limits.provider_seconds,
+            file_roots=() if self.files.roots is None and not local_callers else self.files.roots,
         )
 
 
@@ -139,8 +159,9 @@ def _read(file: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not TOML: {error}", hint="mend the line it names") from None
     except ValidationError as error:
-        known = (*Config.model_fields, *Providers.model_fields, *Limits.model_fields)
+        sections = (Config, Providers, Limits, Files)
+        known = [name for section in sections for name in section.model_fields]
         raise ConfigError(
             f"{file}: {first_problem(error, known)}",
-            hint="the sections are [providers], [providers.<name>] and [limits]",
+            hint="the sections are [providers], [providers.<name>], [limits] and [files]",
         ) from None

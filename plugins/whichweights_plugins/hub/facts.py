@@ -36,6 +36,7 @@ class RepoFacts:
     license: str | None = None
     languages: tuple[str, ...] = ()
     created: str | None = None
+    modified: str | None = None
     pipeline: str | None = None
     library: str | None = None
     downloads: int | None = None
@@ -86,6 +87,7 @@ def read_repo(document: object) -> RepoFacts:
         license=_license(card, tags),
         languages=_texts(card.get("language"))[:200],
         created=_date(values.get("createdAt")),
+        modified=_date(values.get("lastModified")),
         pipeline=_text(values.get("pipeline_tag")),
         library=_text(values.get("library_name")),
         downloads=_count(values.get("downloads")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from whichweights_plugins.formats.config_json import spec_from_config, spec_without_layers
@@ -21,6 +22,7 @@ __all__ = ["ConfigReading", "read_spec"]
 _INSTRUCT: Final = re.compile(r"(?i)[-_.](it|instruct|chat|thinking|reasoning)(?![a-z])")
 _BASE: Final = re.compile(r"(?i)[-_.](base|pt|pretrained)(?![a-z])")
 _MANY_LANGUAGES: Final = 100
+_LONGEST_AGE_SECONDS: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def _evidence(
 ) -> tuple[Evidence, ...]:
     source = f"{endpoint.partition('://')[2]}: {place}"
     age = _age(answer)
+    read_on = _read_on(answer)
     facts = ["gated"] if repo.gated is not None else []
     facts += ["stored_bytes"] if stored is not None else []
     facts += ["max_context_tokens"] if "context_length" in repo.gguf else []
@@ -142,12 +145,22 @@ def _evidence(
                 fields=("parameters.total",),
                 basis=counted.basis,
                 source=source,
+                date=read_on,
                 note=counted.note,
             )
         )
     claims = ("license", "languages", "base_model", "release_date")
-    rows.append(Evidence(fields=claims, basis="published", source=source, note="model card"))
-    return (Evidence(fields=tuple(facts or ["id"]), basis="exact", source=source, note=age), *rows)
+    card = Evidence(
+        fields=claims,
+        basis="published",
+        source=source,
+        date=repo.modified or repo.created or read_on,
+        note="model card",
+    )
+    exact = Evidence(
+        fields=tuple(facts or ["id"]), basis="exact", source=source, date=read_on, note=age
+    )
+    return (exact, *rows, card)
 
 
 def _age(answer: Answer) -> str | None:
@@ -158,10 +171,18 @@ def _age(answer: Answer) -> str | None:
     return text if answer.stale is None else f"{text}, not confirmed: {answer.stale}"
 
 
+def _read_on(answer: Answer) -> str | None:
+    """The day the Hub last said so; None where the clock was set back since."""
+    if answer.age_seconds > _LONGEST_AGE_SECONDS:
+        return None
+    read = datetime.now(UTC) - timedelta(seconds=answer.age_seconds)
+    return read.date().isoformat()
+
+
 def _duration(seconds: float) -> str:
     for size, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {name}" if seconds < 1e12 else "an unknown time"
+            return f"{seconds // size:.0f} {name}" if seconds < _LONGEST_AGE_SECONDS else "an unknown time"
     return f"{seconds:.0f} seconds"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from whichweights.planning._weight_plan import WeightPlan
 from whichweights.planning.kv_cache import VLLM_BLOCK_TOKENS
@@ -17,7 +18,11 @@ from whichweights_schemas.attention import (
 )
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["Pool", "pool_of", "rank_parts", "rank_shares", "stage_sizes"]
+__all__ = ["COPIES", "ROTARY_TABLE", "Pool", "pool_of", "rank_parts", "rank_shares", "stage_sizes"]
+
+
+COPIES: Final = "weight copies and rotary tables"
+ROTARY_TABLE: Final = "rotary table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +43,17 @@ def rank_parts(spec: ModelSpec, weights: WeightPlan, settings: Settings) -> tupl
     the 32 MiB between 15,349.8 MiB that vLLM prints for Llama-3.1-8B and its weights.
     """
     ranks, stages = settings.tensor_parallel, settings.pipeline_parallel
-    found: list[Part] = []
     copies = weights.copies(ranks)
-    if copies:
-        found.append(_computed("weight copies", copies, "whole on every tensor-parallel rank"))
-    if stages > 1 and weights.tied and weights.embedding:
-        note = "tied embedding, on the first and on the last stage"
-        found.append(_computed("embedding copy", weights.embedding, note))
-    table = _rotary_table(spec) if settings.engine == "vllm" else 0
-    if table:
-        found.append(_computed("rotary table", table * ranks * stages, "one on every rank"))
-    return tuple(found)
-
-
-def _computed(name: str, size: int, note: str) -> Part:
-    return Part(name, "weights", size, size, size, "computed", "layout of vLLM's ranks", note)
+    if stages > 1 and weights.tied:
+        copies += weights.embedding
+    table = _rotary_table(spec) * ranks * stages if settings.engine == "vllm" else 0
+    size = copies + table
+    if not size:
+        return ()
+    note = "whole on every rank: norms, routers, down-projections, KV heads" if copies else None
+    name = COPIES if copies else ROTARY_TABLE
+    source = "layout of vLLM's ranks"
+    return (Part(name, "weights", size, size, size, "computed", source, note),)
 
 
 def _rotary_table(spec: ModelSpec) -> int:

@@ -1,4 +1,4 @@
-"""Everything estimate_vram says of one run, whatever the workload: plan, limits, speed, ways out."""
+"""What estimate_vram says of one run, whatever the workload: plan, limits, speed, ways out."""
 
 from __future__ import annotations
 

@@ -44,6 +44,10 @@ _GGML_BLOCK: Final = 32
 _CELL_PADDING: Final = 256
 """llama.cpp pads the number of cells to this (llama-kv-cache.cpp)."""
 
+_IMAGE_TOKENS: Final = 4 * 1601
+"""Keys of one image in mllama's cross layers where the model does not say: four tiles of 1,600
+patches and a class token (transformers, modeling_mllama.py)."""
+
 _MLX_STEP: Final = 256
 """mlx-lm grows a cache in steps of this many tokens (mlx_lm/models/cache.py)."""
 
@@ -148,7 +152,7 @@ def _softmax_rows(
         case ChunkedAttention():
             return (CacheRow(layers, keys, values, cap=attention.chunk, heads=heads),)
         case CrossAttention():
-            image = attention.image_tokens or 0
+            image = attention.image_tokens or _IMAGE_TOKENS
             return (CacheRow(layers, keys, values, constant=image, heads=heads),)
         case FullAttention():
             return (CacheRow(layers, keys, values, heads=heads),)
@@ -283,6 +287,8 @@ def _from_rows(rows: tuple[CacheRow, ...], blocks: int, settings: Settings) -> C
     needs = allocated = copies = low = high = 0
     per_layer = [0] * blocks
     for row in rows:
+        if row.constant is not None and not settings.load_vision:
+            continue
         tokens = _needed_tokens(row, settings.context_tokens)
         need = row.layers * sequences * tokens * _entry_bytes(row, kind)
         one = sequences * _allocated_tokens(row, settings) * _engine_entry(row, kind, settings)

@@ -61,8 +61,8 @@ LAYOUT_FORMATS: Final = ("FP8", "AWQ-Int4", "GPTQ-Int4", "NVFP4", "bnb-NF4")
 MLX_FORMATS: Final = ("MLX-8bit", "MLX-6bit", "MLX-4bit", "MLX-3bit")
 
 NOT_CONSIDERED: Final = (
-    "not considered: UD- and other hand-made mixes, types beaten in size and loss (Q4_0 …), EXL, "
-    "HQQ, torchao; a tag plans one"
+    "not considered: hand-made mixes (UD-), beaten types (Q4_0 …), EXL, HQQ, torchao; "
+    "a tag plans one"
 )
 
 Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from whichweights.planning._ranks import COPIES, ROTARY_TABLE
 from whichweights.planning.memory_types import MemoryPlan
 from whichweights.planning.weights import language_parameters
 from whichweights_schemas.models import ModelSpec
@@ -39,7 +40,11 @@ def rules_for_inference(spec: ModelSpec, plan: MemoryPlan) -> tuple[RuleFigure, 
 
 def _inference(spec: ModelSpec, plan: MemoryPlan) -> Iterator[RuleFigure]:
     parameters, total = language_parameters(spec), plan.total
-    weights = plan.group_bytes("weights")
+    weights = sum(
+        part.bytes
+        for part in plan.parts
+        if part.group == "weights" and part.name not in (COPIES, ROTARY_TABLE)
+    )
     yield _figure("2.1 x the model size", 2.1 * weights, total)
     yield _figure("1.2 x the weights", 1.2 * weights, total)
     if parameters and weights < 2 * parameters:

@@ -18,38 +18,43 @@ from whichweights_schemas.tokenizing import Tokenizer
 
 @dataclass(frozen=True)
 class CountedModel:
-    """A model to count for. `spec` and `api` are null where the name is only an encoding's."""
+    """A model to count for.
+
+    `tokenizer` is None for a hosted model whose maker publishes none. `spec` and `api` are None
+    where the name is only an encoding's.
+    """
 
     name: str
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
     spec: ModelSpec | None
     api: ApiModel | None
     notes: tuple[str, ...] = ()
 
 
-async def resolve_tokenizer(session: ProviderSession, name: str) -> CountedModel:
-    """The tokenizer of the model or encoding `name`.
+async def resolve_tokenizer(
+    session: ProviderSession, name: str, *, with_template: bool = False
+) -> CountedModel:
+    """The tokenizer of the model or encoding `name`; of one with its chat template if asked.
 
     Raises NoTokenizer when the model is known and its tokenizer is not at hand, and the errors of
     `resolve_model` when the name is not known at all.
     """
-    request = TokenizerRequest(name=name)
-    tokenizer = await session.first(TokenizerProvider, lambda p: p.tokenizer(request))
-    api = await hosted_model(session, name)
-    if tokenizer is not None:
-        spec = None if api else await _spec_or_none(session, name)
-        return CountedModel(name, tokenizer, spec, api)
     if parse_size_name(name) is not None:
         raise NoTokenizer(
             f"{name} is a bare size: it has no tokenizer", field="models", hint="name a model"
         )
+    tokenizer = await _tokenizer(session, TokenizerRequest(name=name), with_template)
+    api = await hosted_model(session, name)
+    if tokenizer is not None:
+        spec = None if api else await spec_or_none(session, name)
+        return CountedModel(name, tokenizer, spec, api)
     if api is not None and not api.open_weights:
-        raise await _refusal(session, f"{api.vendor}/{api.id}", hosted=True)
+        return CountedModel(name, None, None, api)
     resolved = await _resolved(session, name)
-    of_model = TokenizerRequest(name=resolved.spec.id, model=resolved.spec)
-    tokenizer = await session.first(TokenizerProvider, lambda p: p.tokenizer(of_model))
+    request = TokenizerRequest(name=resolved.spec.id, model=resolved.spec)
+    tokenizer = await _tokenizer(session, request, with_template)
     if tokenizer is None:
-        raise await _refusal(session, resolved.spec.id, hosted=False)
+        raise await _refusal(session, request)
     return CountedModel(name, tokenizer, resolved.spec, api, resolved.notes)
 
 
@@ -59,6 +64,30 @@ async def hosted_model(session: ProviderSession, name: str) -> ApiModel | None:
         ApiModelProvider, lambda p: p.find(FindApiModel(query=name, limit=1))
     )
     return found[0] if found else None
+
+
+async def spec_or_none(session: ProviderSession, name: str) -> ModelSpec | None:
+    """The facts of the model of that name; None when it is not known, or not alone."""
+    try:
+        return (await resolve_model(session, name, argument="models")).spec
+    except CallerError:
+        return None
+
+
+async def how_to_get(session: ProviderSession, request: TokenizerRequest) -> str | None:
+    """The one step that would put the tokenizer, or the vendor's count, at hand."""
+    return await session.first(TokenizerProvider, lambda p: p.how_to_get(request))
+
+
+async def _tokenizer(
+    session: ProviderSession, request: TokenizerRequest, with_template: bool
+) -> Tokenizer | None:
+    if with_template:
+        wanted = request.model_copy(update={"with_template": True})
+        found = await session.first(TokenizerProvider, lambda p: p.tokenizer(wanted))
+        if found is not None:
+            return found
+    return await session.first(TokenizerProvider, lambda p: p.tokenizer(request))
 
 
 async def _resolved(session: ProviderSession, name: str) -> ResolvedModel:
@@ -80,20 +109,12 @@ async def _known_names(session: ProviderSession) -> list[str]:
     return sorted({name for _, names in tables for name in names})
 
 
-async def _spec_or_none(session: ProviderSession, name: str) -> ModelSpec | None:
-    try:
-        return (await resolve_model(session, name, argument="models")).spec
-    except CallerError:
-        return None
-
-
-async def _refusal(session: ProviderSession, model: str, *, hosted: bool) -> NoTokenizer:
-    known = await _known_names(session)
-    why = "its maker publishes none" if hosted else "no installed provider has it"
+async def _refusal(session: ProviderSession, request: TokenizerRequest) -> NoTokenizer:
+    step = await how_to_get(session, request)
+    other = "another model's tokenizer would count something else"
     return NoTokenizer(
-        f"the tokenizer of {model} is not at hand: {why}",
+        f"the tokenizer of {request.name} is not at hand: no installed provider has it",
         field="models",
-        hint="another model's tokenizer would count something else; "
-        "exact counts are available for the names in suggestions",
-        suggestions=known,
+        hint=f"`{step}` fetches it; {other}" if step else other,
+        suggestions=() if step else await _known_names(session),
     )

@@ -99,7 +99,7 @@ def with_commands(plan: FormatPlan, recipe: Recipe | NoRecipe, record: EvidenceL
         record.unknown("plans.commands, verify", recipe.reason)
         return plan
     for tool in recipe.tools[-1:]:
-        source = f"{tool.name} {tool.version}: {tool.source}"
+        source = f"options of {tool.name} {tool.version}, as its own documentation gives them"
         record.add("plans.commands", "published", source, date=tool.date)
     if recipe.calibration:
         record.warn(f"calibration: {recipe.calibration}")

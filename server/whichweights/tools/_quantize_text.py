@@ -16,7 +16,7 @@ from whichweights_schemas.tools.quantize_plan import (
 )
 
 _ROWS_SHOWN = 8
-_WARNINGS_SHOWN = 2
+_WARNINGS_SHOWN = 1
 _WAYS_SHOWN = 4
 _OTHERS_SHOWN = 4
 
@@ -118,7 +118,7 @@ def _next_step(plan: FormatPlan) -> Iterator[str]:
         size = "" if copy.size_gib is None else f", {copy.size_gib:.1f} GiB"
         yield f"Ready-made: {copy.repo}{f' {copy.file}' if copy.file else ''}{size}."
     elif plan.commands:
-        yield f"plans[0].commands make it ({len(plan.commands)} steps); a tag gives another's."
+        yield "plans[0].commands make it; a tag gives another's."
 
 
 def _first(plan: FormatPlan) -> str:

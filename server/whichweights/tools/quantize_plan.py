@@ -180,9 +180,9 @@ def _record(question: _Question, plans: FormatPlans, record: EvidenceLog) -> Non
         record.add("model", entry.basis, entry.source, date=entry.date)
     for device in machine.accelerators[:2]:
         for entry in device.evidence[:1]:
-            source, more, _ = entry.source.partition("; ")
-            source += " and others (gpu_status names them)" if more else ""
-            record.add("settings.accelerators", entry.basis, source, date=entry.date)
+            source, _, _ = entry.source.partition("; ")
+            short = source.partition(" (")[0]
+            record.add("settings.accelerators", entry.basis, short, date=entry.date)
     for gap in machine.unknown:
         record.unknown(gap.field, gap.reason)
     if spec.native is None:
@@ -198,11 +198,12 @@ def _record_plans(question: _Question, plans: FormatPlans, record: EvidenceLog) 
     reasons: dict[str, list[str]] = {}
     for option in shown:
         weights = option.planned.planner.weights
-        record.add("plans.file_gib", weights.basis, weights.source)
-        record.add("plans.bits_per_weight", weights.basis, weights.source)
+        source = weights.source.partition(" (")[0]
+        record.add(("plans.file_gib", "plans.bits_per_weight"), weights.basis, source)
         if option.loss is not None:
             loss = option.loss
-            record.add("plans.quality_loss", "published", loss.source, date=loss.date)
+            source = loss.source.partition(" (")[0]
+            record.add("plans.quality_loss", "published", source, date=loss.date)
         for reason in (*weights.notes, *_support_limits(option)):
             reasons.setdefault(reason, []).append(option.name)
     record.add(

@@ -332,7 +332,7 @@ def _described(repo: Repo, *, files: bool, blobs: bool) -> dict[str, object]:
         "_id": repo.sha[:24], "id": repo.id, "modelId": repo.id, "sha": repo.sha,
         "private": False, "gated": "manual" if repo.gated else False, "disabled": False,
         "downloads": repo.downloads, "likes": 3, "tags": repo.tags, "pipeline_tag": "text-generation",
-        "library_name": "transformers", "createdAt": "2026-03-04T05:06:07.000Z",
+        "library_name": "transformers", "createdAt": "2026-03-04T05:06:07.000Z", "lastModified": "2026-04-05T06:07:08.000Z",
         "usedStorage": sum(file.size for file in repo.files.values()),
         **repo.extra,
     }  # fmt: skip

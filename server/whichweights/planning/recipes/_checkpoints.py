@@ -70,7 +70,7 @@ def _made(material: Material, tool: Tool, command: str, result: str, *, gpu: boo
 
 
 def _checks(material: Material, result: str) -> tuple[Check, ...]:
-    size = f"{material.file_bytes:,} bytes, up to 1 % off"
+    size = f"{material.file_bytes:,} bytes +-1 %"
     if material.has_vision:
         size = f"{material.file_bytes:,} bytes without the vision tower"
     evaluate = "lm_eval --model vllm --tasks wikitext --batch_size auto --model_args pretrained="
@@ -181,7 +181,7 @@ def _at_load(material: Material, layout: WeightLayout) -> Recipe | None:
         "print(model.get_memory_footprint())",
     )
     step = Step(command, "the loaded model", BITSANDBYTES, material.source_bytes, None, True)
-    expect = f"{material.file_bytes:,} bytes printed, up to 3 % off"
+    expect = f"{material.file_bytes:,} bytes printed +-3 %"
     return Recipe(
         (step,), (Check(command, expect),), note="quantized while loading: no file is written"
     )

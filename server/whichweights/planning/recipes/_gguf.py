@@ -27,7 +27,7 @@ def download(material: Material) -> Step:
 
 def gguf_recipe(material: Material, decoded: DecodedTag) -> Recipe:
     """The steps to one GGUF file; a plain-float or maker's own format needs the conversion only."""
-    result = f"{material.name}-{material.format}.gguf"
+    result = f"model-{material.format}.gguf"
     floats = _FLOATS.get(material.format)
     if floats is not None or material.native:
         steps = [download(material), _convert(material, floats or "auto", result)]
@@ -66,13 +66,13 @@ def _quantize(material: Material, decoded: DecodedTag, result: str) -> Iterator[
 
 
 def _projector(material: Material) -> Step:
-    outfile = f"mmproj-{material.name}.gguf"
+    outfile = "mmproj.gguf"
     command = f"python convert_hf_to_gguf.py {_SOURCE} --mmproj --outfile {outfile}"
     return Step(command, "the vision projector", LLAMA_CPP, None, None, False)
 
 
 def _checks(material: Material, result: str, *, quantized: bool) -> Iterator[Check]:
-    yield Check(f"ls -l {result}", f"{material.file_bytes:,} bytes, up to 0.5 % off")
+    yield Check(f"ls -l {result}", f"{material.file_bytes:,} bytes +-0.5 %")
     if not quantized:
         return
     base = f"llama-perplexity -m {_SIXTEEN} -f wiki.test.raw"

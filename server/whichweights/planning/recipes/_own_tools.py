@@ -21,7 +21,7 @@ def mlx_recipe(material: Material, layout: WeightLayout) -> Recipe:
         options = f"-q --q-bits {int(layout.bits)} --q-group-size {group}"
     command = f"mlx_lm.convert --model {material.model} {options} --mlx-path {result}"
     disk = material.source_bytes + material.file_bytes
-    size = f"{material.file_bytes:,} bytes, up to 1 % off"
+    size = f"{material.file_bytes:,} bytes +-1 %"
     compare = f"the same with --model {material.model}, then compare"
     return Recipe(
         (Step(command, result, MLX_LM, disk, None, False),),

@@ -23,7 +23,10 @@ _SPEEDS = ("decode_tokens_per_second", "prefill_tokens_per_second", "time_to_fir
 
 
 def estimate_training(spec: ModelSpec, request: RunRequest) -> Estimate:
-    """Plan one training run. Raises UnsupportedArchitecture, UnknownQuantization, InvalidArgument."""
+    """Plan one training run.
+
+    Raises UnsupportedArchitecture, UnknownQuantization, InvalidArgument.
+    """
     run, planner = _planned(spec, request)
     plan = planner.plan()
     sixteen_bit = plan.group_bytes("weights") if request.workload != "qlora" else _native(planner)
@@ -72,14 +75,17 @@ def _alternatives(
 ) -> tuple[tuple[str, MemoryPlan], ...]:
     if plan.verdict in ("fits", "unknown"):
         return ()
-    found: list[tuple[str, MemoryPlan]] = []
+    found: dict[str, tuple[str, MemoryPlan]] = {}
     for change, changed in _changes(request, planner):
+        kind = change.partition("=")[0]
+        if kind in found:
+            continue  # the gentlest change of its kind is enough
         other = _planned(spec, changed)[1].plan()
         if is_better(other.verdict, plan.verdict):
-            found.append((change, other))
+            found[kind] = (change, other)
         if len(found) == MOST:
             break
-    return tuple(found)
+    return tuple(found.values())
 
 
 def _changes(request: RunRequest, planner: TrainingPlanner) -> Iterator[tuple[str, RunRequest]]:
