@@ -33,6 +33,7 @@ from mcp_types import (
 from pydantic import AnyUrl
 
 from whichweights import resources
+from whichweights.resolve.progress import progress_to
 from whichweights.tool_schemas import input_schema, output_schema
 from whichweights.toolbox import Toolbox, UnknownTool
 from whichweights.tools._spec import AnyToolSpec
@@ -97,7 +98,8 @@ class WhichweightsServer(MCPServer[Toolbox]):
     ) -> CallToolResult:
         """The toolbox's answer. Raises MCPError (-32602) for a tool it does not have."""
         try:
-            answer = await self._toolbox(context).call(name, arguments)
+            with progress_to(_nobody if context is None else context.report_progress):
+                answer = await self._toolbox(context).call(name, arguments)
         except UnknownTool as unknown:
             raise _unknown("tool", name, unknown.suggestions) from None
         return CallToolResult(
@@ -170,6 +172,10 @@ class WhichweightsServer(MCPServer[Toolbox]):
         return (
             self._held[-1].toolbox if context is None else context.request_context.lifespan_context
         )
+
+
+async def _nobody(_done: float, _total: float | None, _message: str | None) -> None:
+    """Progress of a call that came by no connection."""
 
 
 def definition(spec: AnyToolSpec) -> Tool:

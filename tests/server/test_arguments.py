@@ -229,7 +229,7 @@ def test_an_unknown_member_of_a_message_lists_the_members_of_a_message():
         {"models": "m", "messages": [{"role": "user", "content": "x", "foo": 1}]},
     )
     assert error.field == "messages.0.foo"
-    assert error.hint == "known: role, content, name"
+    assert error.hint.startswith("known: role, content, name")
 
 
 def test_an_unknown_argument_is_named_before_any_other_mistake():

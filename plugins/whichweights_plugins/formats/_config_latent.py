@@ -1,4 +1,4 @@
-"""Reads multi-head latent attention: DeepSeek V2 to V3.2, Kimi K2 and Linear, GLM Lite and 5."""
+"""Reads multi-head latent attention: DeepSeek V2 to V4, Kimi K2 and Linear, GLM Lite and 5."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from whichweights_plugins.formats._config_fields import Fields, refuse
 from whichweights_plugins.formats._config_shape import LanguageShape
 from whichweights_plugins.formats._config_traits import Experts, Traits
 from whichweights_plugins.formats._malformed import malformed
-from whichweights_schemas.attention import Indexer, LatentAttention, LinearAttention
-from whichweights_schemas.models import Block
+from whichweights_schemas.attention import (
+    CompressedAttention,
+    Indexer,
+    LatentAttention,
+    LinearAttention,
+)
+from whichweights_schemas.models import Block, UnknownFeedForward
 
 _DEEPSEEK = Experts(
     count="n_routed_experts",
@@ -47,14 +52,51 @@ def read_sparse(fields: Fields) -> LanguageShape:
         UnsupportedArchitecture: the indexer's fields are missing.
     """
     layers = fields.layers()
-    indexer = Indexer(
+    indexer = _indexer(fields)
+    owners = _indexer_layers(fields, layers)
+    mixers = [_latent(fields, indexer if owns else None) for owns in owners]
+    return _shape(fields, _LATENT, mixers)
+
+
+def read_deepseek_v4(fields: Fields) -> LanguageShape:
+    """DeepSeek V4: every layer caches a short window and one key for some 4 or 128 tokens."""
+    layers, ratios = fields.layers(), fields.integers("compress_ratios")
+    if ratios is None or len(ratios) < layers or not any(ratios):
+        raise refuse(fields, "does not say how its layers compress their keys")
+    attention = CompressedAttention(
+        query_heads=fields.integer("num_attention_heads"),
+        head_dim=fields.integer("head_dim"),
+        ratio=0,
+        window=fields.integer("sliding_window"),
+        q_lora_rank=fields.optional("q_lora_rank"),
+        output_lora_rank=fields.optional("o_lora_rank"),
+    )
+    shortest = min(ratio for ratio in ratios if ratio)
+    known = {ratio: attention.model_copy(update={"ratio": ratio}) for ratio in set(ratios)}
+    known[shortest] = known[shortest].model_copy(update={"indexer": _indexer(fields)})
+    width = fields.integer("moe_intermediate_size")
+    feed = UnknownFeedForward(
+        experts=fields.integer("n_routed_experts"),
+        experts_per_token=fields.integer("num_experts_per_tok"),
+        expert_width=width,
+        shared_width=width * (fields.optional("n_shared_experts") or 0),
+    )
+    return LanguageShape(
+        fields.integer("hidden_size"),
+        fields.integer("vocab_size"),
+        tied(fields, False),
+        tuple(Block(attention=known[ratio], feed_forward=feed) for ratio in ratios[:layers]),
+        mtp_layers=fields.optional("num_nextn_predict_layers") or 0,
+        unproved="no published count confirms the weights of these layers one by one",
+    )
+
+
+def _indexer(fields: Fields) -> Indexer:
+    return Indexer(
         heads=fields.integer("index_n_heads"),
         head_dim=fields.integer("index_head_dim"),
         top_k=fields.integer("index_topk"),
     )
-    owners = _indexer_layers(fields, layers)
-    mixers = [_latent(fields, indexer if owns else None) for owns in owners]
-    return _shape(fields, _LATENT, mixers)
 
 
 def read_kimi_linear(fields: Fields) -> LanguageShape:

@@ -34,6 +34,7 @@ _READERS: Final[Mapping[str, Callable[[Fields], LanguageShape]]] = {
     "glm4_moe_lite": _config_latent.read_deepseek_v3,
     "deepseek_v32": _config_latent.read_sparse,
     "glm_moe_dsa": _config_latent.read_sparse,
+    "deepseek_v4": _config_latent.read_deepseek_v4,
     "kimi_linear": _config_latent.read_kimi_linear,
     "qwen3_next": _config_hybrid.read_qwen_next,
     "qwen3_5": _config_hybrid.read_qwen_next,

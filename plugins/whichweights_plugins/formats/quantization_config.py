@@ -32,7 +32,8 @@ def quantization_from_config(config: Mapping[str, object]) -> Quantization | Non
         for key in _SECTIONS:
             section = values.get(key)
             if isinstance(section, Mapping) and section:
-                return _read(cast("Mapping[str, object]", section), in_mlx=key == "quantization")
+                found = _read(cast("Mapping[str, object]", section), in_mlx=key == "quantization")
+                return _with_fp4_experts(values, found)
     return None
 
 
@@ -42,6 +43,13 @@ def quantization_from_modelopt(document: Mapping[str, object]) -> Quantization |
     if not isinstance(section, Mapping):
         return None
     return _complete(_modelopt, Fields(cast("Mapping[str, object]", section), "modelopt"))
+
+
+def _with_fp4_experts(values: Mapping[str, object], found: Quantization) -> Quantization:
+    """DeepSeek V4 states FP8 in the section, and the type of its experts outside it."""
+    if values.get("expert_dtype") != "fp4" or not found.format.startswith("FP8"):
+        return found
+    return Quantization(format="MXFP4", note="FP4 experts, FP8 elsewhere")
 
 
 def _read(section: Mapping[str, object], *, in_mlx: bool) -> Quantization:

@@ -149,6 +149,12 @@ class KvCacheAnswer(Shape):
     bytes_per_token: int | None = Field(description="Growth per token at this context, all layers")
     architecture_needs_gib: float | None
     engine_reserves_gib: float | None = None
+    pool_tokens: int | None = Field(
+        default=None, exclude_if=is_none, description="Tokens that what the engine reserves holds"
+    )
+    pool_sequences: float | None = Field(
+        default=None, exclude_if=is_none, description="Sequences of this context it holds at once"
+    )
     note: str | None = None
 
 

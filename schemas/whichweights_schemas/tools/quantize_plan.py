@@ -153,7 +153,7 @@ class QuantizeSettings(Shape):
 class QuantizePlanResult(ToolResult):
     """The answer of quantize_plan: `tag_meaning` for a tag, `plans` for a model.
 
-    `also_fit` names those ranked behind the first `limit`, which `plans` details. With model and
+    `also_fit` names the next ones behind the first `limit`, which `plans` details. With model and
     tag: `steps` of the first plan, and `tensors` of a GGUF file (type and exact bytes of each).
     `kv_cache_gib` is the cache of the first plan by element type.
     """

@@ -8,9 +8,10 @@ from typing import Final
 from whichweights.planning.kv_cache import CacheBytes
 from whichweights.planning.memory_types import Assumption, Group, Part, Settings
 from whichweights.planning.recurrent_state import StateBytes
+from whichweights_schemas.deployment import TrainingOptions
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["as_prior", "cache_parts", "not_loaded", "plan_warnings", "state_parts"]
+__all__ = ["adapter_parts", "as_prior", "cache_parts", "not_loaded", "plan_warnings", "state_parts"]
 
 _DEFAULT = "default of the engine"
 
@@ -49,6 +50,20 @@ def cache_parts(cache: CacheBytes, settings: Settings) -> tuple[Part, ...]:
             )
         )
     return tuple(found)
+
+
+def adapter_parts(spec: ModelSpec, training: TrainingOptions) -> tuple[Part, ...]:
+    """A LoRA adapter served beside the weights, 16 bits a weight; empty without a rank."""
+    rank = training.lora_rank
+    if rank is None:
+        return ()
+    # Imported when asked for: most plans have no adapter, and training pulls in its own rules.
+    from whichweights.planning.training.adapters import adapter_parameters
+
+    size = 2 * adapter_parameters(spec, rank, training.lora_targets or "all_linear")
+    note = f"rank {rank}; one adapter in 16 bits"
+    source = "rank x (in + out) of each matrix"
+    return (Part("LoRA adapter", "weights", size, size, size, "computed", source, note),)
 
 
 def state_parts(state: StateBytes) -> tuple[Part, ...]:

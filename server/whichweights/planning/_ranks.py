@@ -92,6 +92,8 @@ def rank_shares(settings: Settings, load: LayerLoad | None, tied_copy: int) -> t
     if load is None or stages == 1 or len(load.layers) < stages:
         return (1,) * (stages * ranks)
     sizes = stage_sizes(load.layers, load.first, load.last + tied_copy, stages)
+    if not any(sizes):  # an encoder caches nothing anywhere
+        return (1,) * (stages * ranks)
     return tuple(size for size in sizes for _ in range(ranks))
 
 
@@ -114,7 +116,9 @@ def pool_of(
         rooms.append(max(0, int(budget * load.device.total_bytes) - load.budgeted.bytes + own))
     if not held:
         return Pool(sum(rooms), None, None)
-    ratio = min(room * total / (held * share) for room, share in zip(rooms, shares, strict=True))
+    ratio = min(
+        room * total / (held * share) for room, share in zip(rooms, shares, strict=True) if share
+    )
     pages = -(-settings.context_tokens // VLLM_BLOCK_TOKENS)
     tokens = int(ratio * sequences * pages) * VLLM_BLOCK_TOKENS
     return Pool(int(ratio * held), tokens, ratio * sequences)

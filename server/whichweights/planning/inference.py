@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from whichweights.planning._cache_figures import cache_figures
+from whichweights.planning._machine import (
+    host_memory,
+    shares_system_memory,
+    unused_devices,
+    used_devices,
+)
 from whichweights.planning._plan_parts import (
+    adapter_parts,
     as_prior,
     cache_parts,
     not_loaded,
@@ -34,7 +41,6 @@ from whichweights.planning.kv_cache import (
     growth_per_token,
 )
 from whichweights.planning.memory_types import (
-    DevicePlan,
     MemoryPlan,
     Part,
     Settings,
@@ -51,7 +57,6 @@ from whichweights.planning.placement import (
 from whichweights.planning.recurrent_state import StateBytes, layer_state, state_per_sequence
 from whichweights.planning.runtime import runtime_part
 from whichweights.planning.weights import WeightPlan, weigh
-from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Deployment
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.models import ModelSpec
@@ -102,10 +107,11 @@ class InferencePlanner:
         self.facts: BufferFacts = buffer_facts(spec)
         self.state: StateBytes = state_per_sequence(spec)
         self.rows: tuple[CacheRow, ...] | None = cache_rows(spec)
-        self.devices = _used(deployment.accelerators, self.settings)
-        self.memory = _host(deployment)
-        if self.devices and _shares_system_memory(self.devices[0]):
+        self.devices = used_devices(deployment.accelerators, self.settings)
+        self.memory = host_memory(deployment)
+        if self.devices and shares_system_memory(self.devices[0]):
             self.weights = replace(self.weights, embedding_on_host=False)
+        self.adapters = adapter_parts(spec, deployment.training)
         self.layers = len(self.weights.layers)
         self.moe_layers = sum(1 for size in self.weights.experts if size)
 
@@ -117,7 +123,7 @@ class InferencePlanner:
             self.settings.engine in OFFLOAD_ENGINES
             and self.settings.cpu_offload != "none"
             and bool(self.devices)
-            and not _shares_system_memory(self.devices[0])
+            and not shares_system_memory(self.devices[0])
             and memory is not None
             and memory.free_bytes is not None
         )
@@ -140,6 +146,7 @@ class InferencePlanner:
         ranked = settings.engine in RANK_ENGINES
         parts = (
             *weight_parts,
+            *self.adapters,
             *(rank_parts(self.spec, self.weights, settings) if ranked else ()),
             *cache_parts(cache, settings),
             *state_parts(state),
@@ -173,7 +180,7 @@ class InferencePlanner:
             cache=cache_figures(
                 placed.cache, settings, growth_per_token(self.spec, settings), placed.pool
             ),
-            devices=(*devices, *_unused(self.deployment.accelerators, len(self.devices))),
+            devices=(*devices, *unused_devices(self.deployment.accelerators, len(self.devices))),
             verdict=placed.verdict,
             layers=self.layers if self.weights.layers_known else None,
             layers_on_devices=placed.gpu_layers if self.devices else 0,
@@ -347,11 +354,12 @@ class InferencePlanner:
         """Weights, cache and state of each layer, and what stands outside the layers."""
         weights, embedding = self.weights, self.weights.embedding
         extra = self._held_by_layer(settings, cache, state)
-        vision = weights.vision if settings.load_vision else 0
+        first = sum(part.bytes for part in self.adapters)
+        first += weights.vision if settings.load_vision else 0
         return LayerLoad(
             layers=tuple(size + more for size, more in zip(weights.layers, extra, strict=True)),
             experts=weights.experts,
-            first=(0 if weights.embedding_on_host else embedding) + vision,
+            first=(0 if weights.embedding_on_host else embedding) + first,
             last=weights.head + (weights.mtp if settings.load_mtp else 0),
             host=embedding if weights.embedding_on_host else 0,
             slack=slack,
@@ -367,29 +375,6 @@ class InferencePlanner:
             and bool(self.devices)
             and (memory is None or memory.free_bytes is None)
         )
-
-
-def _host(deployment: Deployment) -> Accelerator | None:
-    """The host's memory: given as such, or as the one device of a machine without a GPU."""
-    given = [device for device in deployment.accelerators if device.kind == "cpu"]
-    return given[0] if given else deployment.memory
-
-
-def _used(accelerators: tuple[Accelerator, ...], settings: Settings) -> tuple[Accelerator, ...]:
-    """The devices a plan places on: all, or as many as there are ranks. A CPU is no device."""
-    devices = tuple(device for device in accelerators if device.kind != "cpu")
-    if settings.engine in RANK_ENGINES:
-        return devices[: settings.tensor_parallel * settings.pipeline_parallel]
-    return devices
-
-
-def _unused(accelerators: tuple[Accelerator, ...], used: int) -> tuple[DevicePlan, ...]:
-    devices = [device for device in accelerators if device.kind != "cpu"][used:]
-    return tuple(DeviceLoad(device, Amount(), Amount(), 0).plan(None) for device in devices)
-
-
-def _shares_system_memory(device: Accelerator) -> bool:
-    return device.kind == "apple" or bool(device.unified_memory)
 
 
 def _fits_devices(placed: Placed) -> bool:

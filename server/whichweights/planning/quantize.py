@@ -61,8 +61,7 @@ LAYOUT_FORMATS: Final = ("FP8", "AWQ-Int4", "GPTQ-Int4", "NVFP4", "bnb-NF4")
 MLX_FORMATS: Final = ("MLX-8bit", "MLX-6bit", "MLX-4bit", "MLX-3bit")
 
 NOT_CONSIDERED: Final = (
-    "not considered: hand-made mixes (UD-), beaten types (Q4_0 …), EXL, HQQ, torchao; "
-    "a tag plans one"
+    "not considered: mixes by hand (UD- …), Q4_0 …, EXL, HQQ, torchao; a tag plans one"
 )
 
 Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]
@@ -247,7 +246,7 @@ def _header(spec: ModelSpec, run: Run) -> int:
 
 _RANKED: Final[tuple[Verdict, ...]] = ("fits", "tight", "unknown")
 _UNFIT: Final[dict[Verdict, tuple[Kind, str]]] = {
-    "tight": ("tight", "tight: the upper end of its band is more than what is free"),
+    "tight": ("tight", "tight: its high end exceeds what is free"),
     "fits_with_offload": ("does_not_fit", "does not fit on the devices alone"),
     "does_not_fit": ("does_not_fit", "does not fit on the devices alone"),
     "unknown": ("unknown", "the free memory is not known"),

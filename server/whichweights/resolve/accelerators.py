@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from whichweights.registry import ProviderSession
+from whichweights.resolve._mig import as_slice, split_profile
 from whichweights_schemas.accelerators import Accelerator, DeviceReading
 from whichweights_schemas.errors import InvalidArgument, UnknownAccelerator
 from whichweights_schemas.evidence import Evidence, Unknown
@@ -185,13 +186,16 @@ def _plain_size(machine: Machine, name: str) -> Accelerator | None:
 async def _looked_up(
     session: ProviderSession, name: str, machine: Machine
 ) -> tuple[str, Accelerator]:
+    part = split_profile(name)
+    if part is not None:
+        name = part[0]
     wanted = _MEMORY_IN_NAME.search(name)
     request = LookupAccelerator(name=name, memory_gb=float(wanted[1]) if wanted else None)
     answer = await session.first_named(AcceleratorCatalogue, lambda p: p.lookup(request))
     if answer is None:
         raise await _unknown_device(session, name)
     provider, devices = answer
-    device = devices[0]
+    device = devices[0] if part is None else as_slice(devices[0], part[1], part[2])
     sizes = sorted({d.marketing_gb for d in devices if d.marketing_gb})
     if wanted is None and len(sizes) > 1:
         shown = ", ".join(f"{size:g}" for size in sizes)

@@ -46,7 +46,8 @@ async def resolve_tokenizer(
     tokenizer = await _tokenizer(session, TokenizerRequest(name=name), with_template)
     api = await hosted_model(session, name)
     if tokenizer is not None:
-        spec = None if api else await spec_or_none(session, name)
+        closed = api is not None and not api.open_weights
+        spec = None if closed else await spec_or_none(session, name)
         return CountedModel(name, tokenizer, spec, api)
     if api is not None and not api.open_weights:
         return CountedModel(name, None, None, api)

@@ -68,7 +68,7 @@ async def ready_made(
         return Copies((), "the maker's own files are this format")
     quantized = relatives.quantized
     if not quantized:
-        return Copies((), "no provider that lists quantized copies answered")
+        return Copies((), "no provider lists quantized copies")
     in_gguf = option.planned.run.engine in GGUF_ENGINES
     provider_of = {row.id: name for name, row in reversed(quantized)}
     wanted = repositories_of_format(

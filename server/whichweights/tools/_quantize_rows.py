@@ -66,7 +66,7 @@ def _speed(option: FormatOption, rank: int, record: EvidenceLog) -> float | None
         record.unknown("plans.decode_tokens_per_second", reason)
         return None
     if speed.basis is not None and rank == 1:
-        band = f"{speed.decode.low:.0f} to {speed.decode.high:.0f} for the first plan"
+        band = f"{speed.decode.low:.0f} to {speed.decode.high:.0f} for rank 1"
         record.add("plans.decode_tokens_per_second", speed.basis, speed.source, note=band)
     return round(speed.decode.value, 1)
 
@@ -93,21 +93,24 @@ def _needs(needs: FormatNeeds) -> PlanNeeds:
     )
 
 
-def with_commands(plan: FormatPlan, recipe: Recipe | NoRecipe, record: EvidenceLog) -> FormatPlan:
-    """The plan with the commands that make its file, and those that check it."""
+def with_commands(
+    plan: FormatPlan, recipe: Recipe | NoRecipe, record: EvidenceLog, *, alone: bool
+) -> FormatPlan:
+    """The plan with the commands that make its file, and those that check it; `alone`: it was
+    asked for, so that everything is said."""
     if isinstance(recipe, NoRecipe):
         record.unknown("plans.commands, verify", recipe.reason)
         return plan
     for tool in recipe.tools[-1:]:
-        source = f"options of {tool.name} {tool.version}, as its own documentation gives them"
+        source = f"{tool.name} {tool.version}: its own documentation"
         record.add("plans.commands", "published", source, date=tool.date)
     if recipe.calibration:
         record.warn(f"calibration: {recipe.calibration}")
     if recipe.note:
         record.warn(f"{plan.format}: {recipe.note}")
-    if recipe.duration is None:
+    if recipe.duration is None and alone:
         record.unknown("plans.duration", _NO_TIME)
-    else:
+    if recipe.duration is not None:
         record.warn(f"{plan.format} takes {recipe.duration}")
     return plan.model_copy(
         update={

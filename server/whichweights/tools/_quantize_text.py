@@ -18,6 +18,7 @@ from whichweights_schemas.tools.quantize_plan import (
 _ROWS_SHOWN = 8
 _WARNINGS_SHOWN = 1
 _WAYS_SHOWN = 4
+_NAMES_SHOWN = 4
 _OTHERS_SHOWN = 4
 
 
@@ -44,7 +45,13 @@ def _row(group: Sequence[LeftOut]) -> ExcludedFormat:
         least = min(planned, key=lambda option: option.plan.total)
         which = f"{least.name} " if len(group) > 1 else ""
         reason += f"; {which}needs {least.plan.total / GIB:.1f} GiB"
-    return ExcludedFormat(format=", ".join(left.name for left in group), reason=reason)
+    return ExcludedFormat(format=_names([left.name for left in group]), reason=reason)
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def way_out_words(way: WayOut) -> str:
@@ -105,10 +112,11 @@ def _plans(result: QuantizePlanResult) -> Iterator[str]:
     yield f"{result.model}{where}: {_first(first)}."
     if others:
         named = others[:_OTHERS_SHOWN]
-        yield f"Then {', '.join(f'{p.format} ({p.file_gib:.1f} GiB)' for p in named)}."
+        yield f"Then {', '.join(plan.format for plan in named)}."
     if result.also_fit:
-        yield f"{len(result.also_fit)} more fit (limit shows them)."
-    yield from (f"Better with: {way}." for way in result.if_nothing_fits[:1])
+        yield "More: also_fit."
+    if result.if_nothing_fits:
+        yield f"Better with: {result.if_nothing_fits[0].partition(':')[0]}."
     yield from _next_step(first)
 
 
@@ -118,7 +126,7 @@ def _next_step(plan: FormatPlan) -> Iterator[str]:
         size = "" if copy.size_gib is None else f", {copy.size_gib:.1f} GiB"
         yield f"Ready-made: {copy.repo}{f' {copy.file}' if copy.file else ''}{size}."
     elif plan.commands:
-        yield "plans[0].commands make it; a tag gives another's."
+        yield "Commands in plans[0]; a tag gives another's."
 
 
 def _first(plan: FormatPlan) -> str:

@@ -1,151 +1,174 @@
-"""count_tokens: the model's own tokenizer on this text, or a refusal that names what is missing."""
+"""count_tokens: the model's own tokenizer on this text, or a band that says so, or a refusal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from whichweights.answering import EvidenceLog
-from whichweights.planning.tokens import message_overhead, show_pieces, words_of
+from whichweights.planning.scripts import language_of
 from whichweights.registry import ProviderSession
-from whichweights.resolve.blocking import in_thread
-from whichweights.resolve.tokenizers import CountedModel, resolve_tokenizer
+from whichweights.resolve.fertility import fertility_of
+from whichweights.resolve.tokenizers import (
+    CountedModel,
+    hosted_model,
+    resolve_tokenizer,
+    spec_or_none,
+)
 from whichweights.tools._spec import ToolSpec
-from whichweights_schemas.errors import InputTooLarge, InvalidArgument, NoTokenizer
+from whichweights.tools._token_counts import (
+    Clock,
+    Counted,
+    counted_by_tokenizer,
+    counted_without_text,
+    counted_without_tokenizer,
+)
+from whichweights.tools._token_input import TokenInput, token_input
+from whichweights_schemas.errors import NoTokenizer
 from whichweights_schemas.tools.count_tokens import (
-    CountMethod,
     CountTokensArguments,
     CountTokensResult,
-    InputSize,
-    Message,
+    FileCount,
     TokenCount,
 )
 
-MAX_TEXT_BYTES = 8_000_000
-_INPUTS = ("text", "messages", "path", "words", "pages")
+_LARGEST_FILES = 10
+
+
+@dataclass
+class _Call:
+    arguments: CountTokensArguments
+    session: ProviderSession
+    given: TokenInput
+    clock: Clock
+    record: EvidenceLog
+    by_text: tuple[int, ...] = ()
 
 
 async def run(arguments: CountTokensArguments, session: ProviderSession) -> CountTokensResult:
-    """Count for every model. Raises InvalidArgument, InputTooLarge, NoTokenizer, ModelNotFound."""
-    texts = _texts(arguments)
-    size = _size(texts, arguments.messages or ())
-    record = EvidenceLog()
-    counts = [
-        await _count(session, name, arguments, texts, size, record) for name in arguments.models
-    ]
+    """Count for every model.
+
+    Raises InvalidArgument, InputTooLarge, PathNotAllowed, UnknownLanguage, NoTokenizer,
+    ModelNotFound, AmbiguousModel, ProviderTimeout.
+    """
+    given = await token_input(arguments, session)
+    clock = Clock(given.size.bytes or 0, len(arguments.models))
+    call = _Call(arguments, session, given, clock, EvidenceLog())
+    counts = [await _count(call, name) for name in arguments.models]
+    if given.files is not None and given.files.skipped:
+        call.record.warn(
+            f"{given.files.skipped:,} files were not counted: {given.files.binary:,} binary, "
+            f"{given.files.too_large:,} too large, {given.files.unreadable:,} unreadable"
+        )
     return CountTokensResult(
         counts=tuple(counts),
-        input=size,
-        warnings=record.warnings,
-        evidence=record.evidence,
-        unknown=record.unknowns,
+        input=given.size,
+        largest_files=_largest(call),
+        warnings=call.record.warnings,
+        evidence=call.record.evidence,
+        unknown=call.record.unknowns,
     )
 
 
-def _texts(arguments: CountTokensArguments) -> list[str]:
-    given = [name for name in _INPUTS if getattr(arguments, name) is not None]
-    if len(given) != 1:
-        said = f"{' and '.join(given)} were given together" if given else "nothing to count"
-        raise InvalidArgument(
-            said, field="text", hint="give exactly one of text, messages, path, words, pages"
-        )
-    if given[0] in ("path", "words", "pages"):
-        raise InvalidArgument(
-            f"{given[0]} is not served by this version",
-            field=given[0],
-            hint="give the text itself",
-        )
-    if arguments.tools:
-        raise NoTokenizer(
-            "tool definitions are counted with the model's chat template, which is not at hand",
-            field="tools",
-            hint="leave tools out to count the messages",
-        )
-    if arguments.text is not None:
-        return [arguments.text]
-    return [message.content for message in arguments.messages or ()]
-
-
-def _size(texts: list[str], messages: Sequence[Message]) -> InputSize:
-    size = sum(map(_bytes, texts))
-    around = sum(_bytes(message.role) + _bytes(message.name or "") for message in messages)
-    if size + around > MAX_TEXT_BYTES:
-        raise InputTooLarge(
-            f"the text has {size + around:,} bytes",
-            field="messages" if messages else "text",
-            hint=f"at most {MAX_TEXT_BYTES:,} bytes a call; count it in parts",
-        )
-    return InputSize(characters=sum(map(len, texts)), words=sum(map(words_of, texts)), bytes=size)
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
-
-
-async def _count(
-    session: ProviderSession,
-    name: str,
-    arguments: CountTokensArguments,
-    texts: list[str],
-    size: InputSize,
-    record: EvidenceLog,
-) -> TokenCount:
-    counted = await resolve_tokenizer(session, name)
-    record.warn(*counted.notes)
-    tokenizer = counted.tokenizer
-    raw = await in_thread(lambda: sum(tokenizer.count(text) for text in texts))
-    method, tokens = await _with_overhead(counted, arguments.messages, raw, record)
-    pieces = None
-    if arguments.show_tokens and texts:
-        pieces = await in_thread(lambda: show_pieces(tokenizer, texts[0], arguments.show_tokens))
-    record.extend([tokenizer.identity.evidence], prefix="counts.")
+async def _count(call: _Call, name: str) -> TokenCount:
+    if call.given.amount is not None:
+        counted, found = await _of_amount(call, name)
+    else:
+        with_template = call.given.chat is not None
+        counted = await resolve_tokenizer(call.session, name, with_template=with_template)
+        found = await _of_text(call, counted)
+        call.by_text = call.by_text or found.by_text
     window = _window(counted)
     if window is None:
-        record.unknown(f"counts[{name}].context_window", "no table has the window of this name")
-    prices = _costs(counted, tokens, arguments.expected_output_tokens, record)
+        call.record.unknown(
+            f"counts[{name}].context_window", "no table has the window of this name"
+        )
+    output = call.arguments.expected_output_tokens
+    spent, total = (
+        (None, None) if found.tokens is None else _costs(counted, found.tokens, output, call.record)
+    )
+    size = call.given.size
     return TokenCount(
         model=name,
-        tokens=tokens,
-        raw_tokens=raw,
-        low=tokens,
-        high=tokens,
-        method=method,
-        tokenizer=tokenizer.identity.name,
+        tokens=found.tokens,
+        raw_tokens=found.raw,
+        low=found.low,
+        high=found.high,
+        method=found.method,
+        tokenizer=found.tokenizer,
         context_window=window,
-        context_used_percent=round(100 * tokens / window, 4) if window else None,
-        input_cost_usd=prices[0],
-        total_cost_usd=prices[1],
-        tokens_per_word=round(raw / size.words, 3) if size.words else None,
-        characters_per_token=round((size.characters or 0) / raw, 3) if raw else None,
-        pieces=pieces,
+        context_used_percent=(
+            round(100 * found.tokens / window, 4) if window and found.tokens is not None else None
+        ),
+        input_cost_usd=spent,
+        total_cost_usd=total,
+        tokens_per_word=round(found.raw / size.words, 3) if found.raw and size.words else None,
+        characters_per_token=(
+            round(size.characters / found.raw, 3) if found.raw and size.characters else None
+        ),
+        pieces=found.pieces,
+        times_english=await _times_english(call, counted),
     )
 
 
-async def _with_overhead(
-    counted: CountedModel, messages: Sequence[Message] | None, raw: int, record: EvidenceLog
-) -> tuple[CountMethod, int]:
-    if messages is None:
-        return "exact", raw
-    rule = counted.tokenizer.message_rule
-    if rule is None:
-        raise NoTokenizer(
-            f"the chat template of {counted.name} is not at hand; the contents alone have "
-            f"{raw} tokens",
-            field="messages",
-            hint="count the contents as text, or name a model with a documented message rule",
+async def _of_text(call: _Call, counted: CountedModel) -> Counted:
+    if counted.tokenizer is not None:
+        return await counted_by_tokenizer(
+            counted,
+            counted.tokenizer,
+            call.given,
+            call.clock,
+            call.record,
+            call.arguments.show_tokens,
         )
-    families = ", ".join(rule.documented_for)
-    record.add("counts.tokens", "published", rule.source, note=f"documented for {families}")
-    named = [message.name for message in messages if message.name is not None]
-    around = [*(message.role for message in messages), *named]
-    counts = await in_thread(lambda: sum(map(counted.tokenizer.count, around)))
-    overhead = message_overhead(rule, messages=len(messages), named=len(named))
-    return "rule", raw + counts + overhead
+    found = await counted_without_tokenizer(call.session, counted, call.given, call.record)
+    if call.arguments.show_tokens:
+        call.record.unknown(f"counts[{counted.name}].pieces", "its maker publishes no tokenizer")
+    return found
+
+
+async def _of_amount(call: _Call, name: str) -> tuple[CountedModel, Counted]:
+    """Without a text the tokenizer itself is not needed, only which one it is."""
+    api = await hosted_model(call.session, name)
+    spec = None if api else await spec_or_none(call.session, name)
+    counted = CountedModel(name, None, spec, api)
+    if spec is None and (api is None or api.open_weights is not False):
+        counted = await resolve_tokenizer(call.session, name)
+    elif api is not None:
+        with suppress(NoTokenizer):
+            counted = await resolve_tokenizer(call.session, name)
+    found = await counted_without_text(
+        call.session, _family(counted), name, call.given, call.record
+    )
+    return counted, found
+
+
+def _family(counted: CountedModel) -> str | None:
+    """The key of the fertility table: the model's, else the name of the vocabulary."""
+    if counted.spec is not None and counted.spec.tokenizer_family:
+        return counted.spec.tokenizer_family
+    return counted.tokenizer.identity.name if counted.tokenizer else None
+
+
+async def _times_english(call: _Call, counted: CountedModel) -> float | None:
+    """What the language costs beside English, where it is given or its script names it."""
+    given = call.given
+    language = given.amount.language if given.amount else None
+    if language is None and given.files is None and given.texts:
+        language = language_of(max(given.texts, key=len))
+    if language is None or language == "en":
+        return None
+    row = await fertility_of(call.session, _family(counted), language)
+    if row is None:
+        return None
+    call.record.extend([row.evidence.model_copy(update={"fields": ("counts.times_english",)})])
+    return round(row.ratio_to_english, 2)
 
 
 def _window(counted: CountedModel) -> int | None:
-    if counted.api is not None:
-        return counted.api.context_tokens
-    return counted.spec.max_context_tokens if counted.spec else None
+    """The model's own window; a host of open weights may offer another."""
+    own = counted.spec.max_context_tokens if counted.spec else None
+    return own or (counted.api.context_tokens if counted.api else None)
 
 
 def _costs(
@@ -167,28 +190,56 @@ def _costs(
     return round(spent, 8), round(spent + output_tokens * prices.output_usd_per_mtok / 1e6, 8)
 
 
+def _largest(call: _Call) -> tuple[FileCount, ...] | None:
+    if call.given.files is None or not call.by_text:
+        return None
+    rows = [
+        FileCount(path=file.name, tokens=tokens, bytes=file.size_bytes)
+        for file, tokens in zip(call.given.files.files, call.by_text, strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.tokens)[:_LARGEST_FILES])
+
+
 def text(result: CountTokensResult) -> str:
     """One line a model."""
-    lines: list[str] = []
-    for count in result.counts:
-        line = f"{count.model}: {count.tokens:,} tokens ({count.method}, {count.tokenizer})"
-        if count.context_window:
-            share = count.context_used_percent or 0
-            used = f"{share:.1f}" if share >= 0.1 or not share else "under 0.1"
-            line += f", {used} % of its window of {count.context_window:,}"
-        if count.total_cost_usd is not None:
-            line += f", ${count.total_cost_usd:.6f} at list price"
-        lines.append(line)
+    lines = [_line(count) for count in result.counts]
+    if result.input.files is not None:
+        lines.append(f"{result.input.files:,} files, {result.input.bytes or 0:,} bytes")
+    if result.largest_files:
+        largest = [f"{row.path} {row.tokens:,}" for row in result.largest_files[:3]]
+        lines.append(f"largest: {', '.join(largest)}")
     return "\n".join((*lines, *result.warnings))
+
+
+def _line(count: TokenCount) -> str:
+    if count.tokens is None:
+        return f"{count.model}: unknown"
+    line = f"{count.model}: {count.tokens:,} tokens ("
+    if count.method == "estimate":
+        line += f"estimate, {count.low:,} to {count.high:,}"
+    else:
+        line += str(count.method)
+    line += f", {count.tokenizer})" if count.tokenizer else ")"
+    if count.raw_tokens is not None and count.raw_tokens != count.tokens:
+        line += f", {count.raw_tokens:,} in the contents"
+    if count.context_window:
+        share = count.context_used_percent or 0
+        used = f"{share:.1f}" if share >= 0.1 or not share else "under 0.1"
+        line += f", {used} % of its window of {count.context_window:,}"
+    if count.total_cost_usd is not None:
+        line += f", ${count.total_cost_usd:.6f} at list price"
+    if count.times_english is not None:
+        line += f", {count.times_english:g} times English"
+    return line
 
 
 SPEC = ToolSpec(
     name="count_tokens",
     title="Count tokens",
     description=(
-        "Count the tokens of a text or messages with the model's own tokenizer, exactly and "
-        "offline, with share of the window and list price. OpenAI encodings are at hand; for any "
-        "other model it refuses rather than guess."
+        "Count the tokens of a text, messages or files with the model's own tokenizer, exactly and "
+        "offline, with share of the window and list price; words or pages of a language give an "
+        "estimate. Never another model's tokenizer."
     ),
     arguments=CountTokensArguments,
     result=CountTokensResult,

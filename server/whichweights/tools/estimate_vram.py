@@ -56,6 +56,8 @@ _MOVES_MEMORY = frozenset(
 _MOST_DEVICE_ROWS = 4
 # Engine switches that a training run knows too.
 _FOR_BOTH = frozenset({"engine_version", "flash_attention"})
+_ADAPTER = frozenset({"lora_rank", "lora_targets"})
+"""At inference these size the adapter that is served beside the weights."""
 
 
 async def run(arguments: EstimateVramArguments, session: ProviderSession) -> EstimateVramResult:
@@ -94,7 +96,8 @@ def _refuse_strays(
 ) -> None:
     """Switches that do nothing for this workload are refused, not dropped."""
     inference = arguments.workload == "inference"
-    strays = training if inference else {k: v for k, v in running.items() if k not in _FOR_BOTH}
+    given, shared = (training, _ADAPTER) if inference else (running, _FOR_BOTH)
+    strays = {name: value for name, value in given.items() if name not in shared}
     if strays:
         name = next(iter(strays))
         kind = "training" if inference else "inference"
@@ -152,6 +155,7 @@ def _answer(
 ) -> EstimateVramResult:
     plan, limits, speed = found.plan, found.limits, found.speed
     _record_unknowns(record, found)
+    sequences = plan.cache.pool_sequences
     return EstimateVramResult(
         model=_model(resolved),
         settings=_settings(resolved.spec, found, machine),
@@ -164,6 +168,8 @@ def _answer(
             bytes_per_token=plan.cache.bytes_per_token,
             architecture_needs_gib=gib_or_none(plan.cache.architecture_needs_bytes),
             engine_reserves_gib=gib_or_none(plan.cache.engine_reserves_bytes),
+            pool_tokens=plan.cache.pool_tokens,
+            pool_sequences=None if sequences is None else round(sequences, 2),
             note=plan.cache.note,
         ),
         devices=_devices(plan.devices),

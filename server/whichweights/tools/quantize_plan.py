@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from whichweights.answering import GIB, EvidenceLog, gib, gib_or_none
 from whichweights.planning.formats import DecodedTag, Status, canonical_format, decode_tag
@@ -49,6 +50,9 @@ from whichweights_schemas.tools.quantize_plan import (
     QuantizeSettings,
     TagMeaning,
 )
+
+
+_ALSO_SHOWN: Final = 8
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ def _record_plans(question: _Question, plans: FormatPlans, record: EvidenceLog) 
         for reason in (*weights.notes, *_support_limits(option)):
             reasons.setdefault(reason, []).append(option.name)
     record.add(
-        "plans.total_gib", "fitted", "weights + KV cache + buffers and runtime of the engine"
+        "plans.total_gib", "fitted", "weights, KV cache, buffers, runtime"
     )
     record.warn(*shown[0].plan.warnings)
     for reason, names in reasons.items():
@@ -260,7 +264,7 @@ def _answer(
         ),
         tag_meaning=meaning,
         plans=extras.rows,
-        also_fit=tuple(option.name for option in plans.ranked[arguments.limit :]),
+        also_fit=tuple(option.name for option in plans.ranked[arguments.limit :][:_ALSO_SHOWN]),
         excluded=left_out_rows(plans.left_out),
         steps=extras.steps,
         kv_cache_gib=extras.cache,
@@ -286,7 +290,7 @@ async def _extras(
         return _Extras((), ways, (), None)
     first = shown[0]
     recipe = recipe_of(spec, first)
-    rows[0] = with_commands(rows[0], recipe, record)
+    rows[0] = with_commands(rows[0], recipe, record, alone=question.only is not None)
     copies = await ready_made(first, relatives, session)
     if copies.files:
         rows[0] = with_copies(rows[0], copies.files)

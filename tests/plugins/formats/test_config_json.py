@@ -143,6 +143,14 @@ def test_a_config_gives_the_published_parameter_total(name: str) -> None:
     assert counted.total_language == total
 
 
+def test_deepseek_v4_has_the_cached_layers_of_the_catalogue_and_no_count() -> None:
+    rows = (row for row in load_rows("models") if row["id"] == "deepseek-ai/DeepSeek-V4-Flash")
+    spec, known = read(sparse.DEEPSEEK_V4_FLASH), ModelSpec.model_validate(next(rows))
+    assert (spec.blocks, spec.layout) == (known.blocks, known.layout)
+    assert spec.native == known.native
+    assert count_parameters(spec) is None
+
+
 def test_falcon_h1_runs_attention_and_mamba_side_by_side_without_the_inner_norm() -> None:
     mixer = read(hybrid.FALCON_H1_05B).layer(0).attention
     assert isinstance(mixer, ParallelMixers)

@@ -16,16 +16,23 @@ from whichweights_plugins.hub.provider import HubProvider  # noqa: E402
 MakeProvider = Callable[..., HubProvider]
 
 
+@pytest.fixture(scope="session")
+def running_hub() -> Iterator[LocalHub]:
+    with LocalHub() as running:
+        yield running
+
+
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+def hub(monkeypatch: pytest.MonkeyPatch, running_hub: LocalHub) -> Iterator[LocalHub]:
     import huggingface_hub.constants
 
     for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HF_ENDPOINT", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
-    with LocalHub() as running:
-        yield running
+    running_hub.reset()
+    yield running_hub
+    running_hub.reset()
 
 
 @pytest.fixture

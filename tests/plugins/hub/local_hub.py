@@ -144,19 +144,26 @@ class LocalHub:
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closing: asyncio.Event | None = None
+        self._hanging: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def __enter__(self) -> LocalHub:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.reset()
         self._server.should_exit = True
-        if self._loop is not None and self._closing is not None:
-            self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(10)
         self._socket.close()
+
+    def reset(self) -> None:
+        """As new: no repositories, no faults, nobody left hanging."""
+        for kept in (self.repos, self.moved, self.faults, self.log):
+            kept.clear()
+        self.page_size = 100
+        hanging, self._hanging = self._hanging, []
+        for loop, released in hanging:
+            loop.call_soon_threadsafe(released.set)
 
     def add(self, repo: Repo) -> Repo:
         self.repos[repo.id.lower()] = repo
@@ -171,11 +178,7 @@ class LocalHub:
         return sum(entry.sent_bytes for entry in self.log)
 
     def _serve(self) -> None:
-        async def main() -> None:
-            self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
-            await self._server.serve(sockets=[self._socket])
-
-        asyncio.run(main())
+        asyncio.run(self._server.serve(sockets=[self._socket]))
 
     def take_fault(self, path: str) -> Fault | None:
         for fault in self.faults:
@@ -185,8 +188,10 @@ class LocalHub:
         return None
 
     async def hang(self) -> None:
-        assert self._closing is not None
-        await self._closing.wait()
+        """Wait until the hub is reset."""
+        released = asyncio.Event()
+        self._hanging.append((asyncio.get_running_loop(), released))
+        await released.wait()
 
     async def _not_here(self, request: Request) -> Response:
         return Response(status_code=404)

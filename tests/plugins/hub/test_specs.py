@@ -58,9 +58,9 @@ async def test_the_layers_read_from_the_config_add_up_to_the_tensors_in_the_file
     hub: LocalHub, provider: HubProvider, model: Invented
 ):
     hub.add(model.repo(ID))
-    breakdown = count_parameters(await spec_of(provider, ID))
-    assert breakdown is not None
-    assert breakdown.total == model.parameters
+    parts = count_parameters(await spec_of(provider, ID))
+    assert parts is not None
+    assert parts.total_language == model.parameters
 
 
 async def test_a_tower_is_seen_and_its_weights_are_in_the_total(

@@ -23,6 +23,7 @@ from specs import (
 
 from whichweights.planning.choices import native_format
 from whichweights.planning.formats import published_loss
+from whichweights.planning.gguf_files import gguf_file
 from whichweights.planning.quantize import (
     BALANCED_LOSS,
     FormatOption,
@@ -31,12 +32,12 @@ from whichweights.planning.quantize import (
     Quality,
     formats_to_consider,
     is_balanced,
-    mixture_counts,
-    needs_of,
     plan_formats,
     serving_engine,
 )
+from whichweights.planning.quantize_making import needs_of, recipe_of
 from whichweights.planning.quantize_ways_out import WayOut, fitting_sibling, ways_out
+from whichweights.planning.recipes import NoRecipe, Recipe
 from whichweights.planning.running import RunRequest, plan_run
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Engine
@@ -139,8 +140,11 @@ def test_bits_per_weight_are_of_the_model_and_not_of_a_table():
     assert gemma > 5.0
 
 
-def test_the_file_counts_embeddings_but_neither_header_nor_vision_tower():
-    assert option(LLAMA_31_8B, "Q4_K_M", ada(24)).file_bytes == 4_912_898_304 - 64 * 4
+def test_the_file_counts_embeddings_and_a_header_but_no_vision_tower():
+    planned = option(LLAMA_31_8B, "Q4_K_M", ada(24))
+    assert planned.weight_bytes == 4_912_898_304 - 64 * 4
+    # The published file has 4,920,739,168 bytes; this spec names no tokenizer family.
+    assert isclose(planned.file_bytes, 4_920_739_168, rel_tol=0.001)
 
 
 def test_formats_larger_than_the_makers_own_are_left_out():
@@ -214,50 +218,72 @@ def test_a_model_of_unknown_shape_is_planned_from_its_size():
     plans = plan_formats(SIZE_ONLY, on(ada(24)), "balanced")
     one = next(one for one in plans.ranked if one.name == "Q4_K_M")
     assert isclose(one.bits_per_weight or 0, 4.8944, abs_tol=0.001)
-    assert needs_of(SIZE_ONLY, one).ram_bytes is None
-    assert mixture_counts(SIZE_ONLY, one) is None
+    assert gguf_file(SIZE_ONLY, "Q4_K_M") is None
 
 
 @settings(max_examples=30)
-@given(spec=specs, name=st.sampled_from(("Q8_0", "Q4_K_M", "IQ2_XXS", "FP8", "AWQ-Int4")))
-def test_making_a_file_takes_the_sixteen_bit_source_and_the_result(spec: ModelSpec, name: str):
+@given(spec=specs, name=st.sampled_from(("Q8_0", "Q4_K_M", "IQ2_XXS")))
+def test_making_a_gguf_file_takes_the_source_its_sixteen_bit_copy_and_the_result(
+    spec: ModelSpec, name: str
+):
     one = option(spec, name, ada(900))
-    needs = needs_of(spec, one)
-    if one.native:
-        assert (needs.disk_bytes, needs.ram_bytes, needs.calibration) == (one.file_bytes, 0, False)
-        return
+    recipe = recipe_of(spec, one)
+    assert isinstance(recipe, Recipe)
+    needs = needs_of(recipe)
     count = spec.parameters.language or spec.parameters.total or 0
-    assert isclose(needs.disk_bytes or 0, 2 * count + one.file_bytes, rel_tol=0.03)
-    assert (needs.ram_bytes is None) == bool(needs.reason)
+    steps = {step.makes: step.disk_bytes or 0 for step in recipe.steps}
+    assert isclose(steps["bf16.gguf"], 2 * count, rel_tol=0.03)
+    assert needs.disk_bytes == sum(steps.values())
+    assert steps[f"model-{name}.gguf"] >= one.weight_bytes * 0.9
+    assert needs.gpu is False
+
+
+@settings(max_examples=20)
+@given(spec=specs, name=st.sampled_from(("AWQ-Int4", "GPTQ-Int4", "NVFP4", "W4A16")))
+def test_making_a_checkpoint_takes_the_sixteen_bit_model_in_memory(spec: ModelSpec, name: str):
+    one = option(spec, name, ada(900))
+    recipe = recipe_of(spec, one)
+    assert isinstance(recipe, Recipe)
+    needs = needs_of(recipe)
+    count = spec.parameters.language or spec.parameters.total or 0
+    assert isclose(needs.ram_bytes or 0, 2 * count, rel_tol=0.03)
+    assert (needs.gpu, needs.calibration) == (True, True)
 
 
 def test_calibration_is_named_where_the_format_or_its_published_loss_needs_it():
     wanted = {"Q4_K_M": False, "IQ4_XS": True, "IQ2_XXS": True, "FP8": False, "AWQ-Int4": True}
     found = {
-        name: needs_of(LLAMA_31_8B, option(LLAMA_31_8B, name, ada(80))).calibration
+        name: needs_of(recipe_of(LLAMA_31_8B, option(LLAMA_31_8B, name, ada(80)))).calibration
         for name in wanted
     }
     assert found == wanted
 
 
 def test_quantizing_holds_the_largest_tensor_twice_as_float32():
-    needs = needs_of(LLAMA_31_8B, option(LLAMA_31_8B, "Q4_K_M", ada(24)))
+    needs = needs_of(recipe_of(LLAMA_31_8B, option(LLAMA_31_8B, "Q4_K_M", ada(24))))
     assert needs.ram_bytes == 8 * 128_256 * 4096
+
+
+def test_measuring_importance_takes_the_sixteen_bit_model_in_memory():
+    needs = needs_of(recipe_of(LLAMA_31_8B, option(LLAMA_31_8B, "IQ4_XS", ada(24))))
+    assert isclose(needs.ram_bytes or 0, 2 * 8_030_261_248, rel_tol=0.001)
 
 
 def test_a_publishers_mix_cannot_be_made_and_its_tensors_are_not_known():
     one = option(LLAMA_31_8B, "UD-Q4_K_XL", ada(24))
-    needs = needs_of(LLAMA_31_8B, one)
-    assert needs.disk_bytes is None
-    assert needs.reason
-    assert mixture_counts(LLAMA_31_8B, one) is None
+    recipe = recipe_of(LLAMA_31_8B, one)
+    assert isinstance(recipe, NoRecipe)
+    assert needs_of(recipe).disk_bytes is None
+    assert "download it" in needs_of(recipe).reason
+    assert gguf_file(LLAMA_31_8B, "UD-Q4_K_XL") is None
 
 
 def test_tensor_types_are_counted_on_the_model_itself():
-    counts = mixture_counts(LLAMA_31_8B, option(LLAMA_31_8B, "Q4_K_M", ada(24)))
+    file = gguf_file(LLAMA_31_8B, "Q4_K_M")
+    assert file is not None
     # As llama-quantize prints for this model; 64 + 1 norms stay F32.
-    assert counts == {"Q4_K": 193, "Q6_K": 33, "F32": 65}
-    assert mixture_counts(LLAMA_31_8B, option(LLAMA_31_8B, "AWQ-Int4", ada(24))) is None
+    assert file.mixture.counts == {"Q4_K": 193, "Q6_K": 33, "F32": 65}
+    assert gguf_file(LLAMA_31_8B, "AWQ-Int4") is None
 
 
 def test_serving_is_an_engine_of_data_centre_devices():

@@ -25,6 +25,7 @@ async def test_a_name_brings_its_tokenizer_and_window(
     name: str, tokenizer: str, window: int | None
 ):
     counted = await resolve_tokenizer(session(), name)
+    assert counted.tokenizer is not None
     assert counted.tokenizer.identity.name == tokenizer
     assert (counted.api.context_tokens if counted.api else None) == window
 
@@ -52,6 +53,7 @@ async def test_a_tokenizer_may_be_found_by_the_resolved_model():
     registry.add("models", FakeModels)
     registry.add("tokenizers", FakeTokenizers)
     counted = await resolve_tokenizer(registry.session(), "fake/Fake-1B")
+    assert counted.tokenizer is not None
     assert counted.tokenizer.count("a b c") > 0
 
 

@@ -52,7 +52,7 @@ async def test_a_mixture_tells_total_from_active(tools: Toolbox):
         ("deepseek-ai/DeepSeek-V3", {"mla"}),
         ("google/gemma-3-27b-it", {"full", "sliding"}),
         ("google-bert/bert-base-uncased", {"encoder"}),
-            ("Qwen/Qwen3-Next-80B-A3B-Instruct", {"full", "linear"}),
+        ("Qwen/Qwen3-Next-80B-A3B-Instruct", {"full", "linear"}),
         ("ibm-granite/granite-4.0-h-tiny", {"full", "state_space"}),
         ("meta-llama/Llama-4-Scout-17B-16E-Instruct", {"full", "chunked"}),
     ],

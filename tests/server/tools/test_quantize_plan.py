@@ -275,13 +275,14 @@ async def test_an_answer_is_short_and_says_what_it_does_not_consider(
     if "model" in arguments and "tag" not in arguments:
         assert any("not considered" in gap.reason for gap in result.unknown)
     for plan in result.plans:
-        assert (plan.ready_made, plan.commands, plan.verify) == ((), (), ())
+        assert bool(plan.commands) == (plan.rank == 1 and plan.needs.disk_gib is not None)
+        assert bool(plan.verify) == bool(plan.commands)
         assert plan.low_gib <= plan.total_gib <= plan.high_gib
         assert plan.headroom_gib is not None
         assert plan.headroom_gib >= 0
         assert plan.quality_loss is not None or plan.quality_note
     if result.plans:
-        assert "plans.ready_made, commands, verify" in unknown_fields(result)
+        assert "plans.ready_made" in unknown_fields(result)
     for entry in result.evidence:
         assert {name.split(".")[0] for name in entry.fields} <= TOP_FIELDS
 
@@ -290,14 +291,15 @@ async def test_an_answer_is_short_and_says_what_it_does_not_consider(
 async def test_a_default_answer_stays_within_its_tokens(
     toolbox: Toolbox, arguments: dict[str, object]
 ):
-    # Measured here with the o200k_base encoding that count_tokens serves.
+    # Measured here with the o200k_base encoding that count_tokens serves. A format asked for comes
+    # with the type of each tensor and what each step takes.
     answer = await toolbox.call("quantize_plan", arguments)
     texts = [answer.text, json.dumps(answer.structured, ensure_ascii=False, separators=(",", ":"))]
     used = 0
     for text in texts:
         counted = await toolbox.count_tokens(models="o200k_base", text=text)
         used += counted.counts[0].tokens or 0
-    assert 0 < used <= 1_500
+    assert 0 < used <= (2_500 if "tag" in arguments and "model" in arguments else 1_500)
 
 
 async def test_unknown_models_and_devices_are_refused(toolbox: Toolbox):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from whichweights.planning.formats import decode_tag, layout
 from whichweights.planning.recipes._checkpoints import checkpoint_recipe
-from whichweights.planning.recipes._gguf import download, gguf_recipe
+from whichweights.planning.recipes._gguf import download, from_checkpoint, gguf_recipe
 from whichweights.planning.recipes._own_tools import exl3_recipe, mlx_recipe
 from whichweights.planning.recipes._shapes import Check, Material, NoRecipe, Recipe, Step, Tool
 from whichweights.planning.recipes._tools import TOOLS
@@ -29,6 +29,10 @@ def recipe_for(material: Material, *, in_gguf: bool) -> Recipe | NoRecipe:
         return NoRecipe("its publisher chose a type per tensor and gives no recipe: download it")
     if material.native and not in_gguf:
         return _as_the_maker_stores_it(material)
+    if in_gguf and decoded.canonical == "NVFP4":
+        made = checkpoint_recipe(material, layout("NVFP4"))
+        assert made is not None
+        return from_checkpoint(material, made, made.steps[-1].makes)
     if in_gguf or (decoded.container == "gguf" and decoded.layout_name is None):
         return gguf_recipe(material, decoded)
     if decoded.layout_name is None:

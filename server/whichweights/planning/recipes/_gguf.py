@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from whichweights.planning.formats import DecodedTag
 from whichweights.planning.recipes._shapes import Check, Material, Recipe, Step
 from whichweights.planning.recipes._tools import HUB, LLAMA_CPP
 
-__all__ = ["download", "gguf_recipe"]
+__all__ = ["download", "from_checkpoint", "gguf_recipe"]
 
 _FLOATS: Final = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
 _SOURCE: Final = "source"
 _SIXTEEN: Final = "bf16.gguf"
 _CALIBRATION: Final = "calibration.txt: plain text of the kind and languages you use"
-_LOGITS: Final = "wikitext-2; writes 11 to 37 GiB"
+_LOGITS: Final = "11 to 37 GiB"
 """llama.cpp tools/perplexity/README.md: 11 GiB for Llama 2's 32,000, 37 for Llama 3's 128,000."""
 
 
@@ -43,6 +44,18 @@ def gguf_recipe(material: Material, decoded: DecodedTag) -> Recipe:
     )
 
 
+def from_checkpoint(material: Material, recipe: Recipe, folder: str) -> Recipe:
+    """A GGUF file of a format that llama-quantize cannot make, from a checkpoint in it."""
+    result = f"model-{material.format}.gguf"
+    command = f"python convert_hf_to_gguf.py {folder} --outtype auto --outfile {result}"
+    convert = Step(command, result, LLAMA_CPP, material.file_bytes, None, False)
+    return replace(
+        recipe,
+        steps=(*recipe.steps, convert),
+        checks=(*recipe.checks, *_checks(material, result, quantized=False)),
+    )
+
+
 def _convert(material: Material, outtype: str, outfile: str) -> Step:
     command = f"python convert_hf_to_gguf.py {_SOURCE} --outtype {outtype}"
     size = material.file_bytes if material.native else material.sixteen_bytes
@@ -61,7 +74,9 @@ def _quantize(material: Material, decoded: DecodedTag, result: str) -> Iterator[
     if ends is not None:
         kind = ends.lower()
         options += f"--output-tensor-type {kind} --token-embedding-type {kind} "
-    command = f"llama-quantize {options}{_SIXTEEN} {result} {decoded.base_file_type}"
+    # Outside GGUF MXFP4 is a layout; llama-quantize calls the mixture of a model MXFP4_MOE.
+    kind = decoded.base_file_type or "MXFP4_MOE"
+    command = f"llama-quantize {options}{_SIXTEEN} {result} {kind}"
     yield Step(command, result, LLAMA_CPP, material.file_bytes, material.largest_bytes, False)
 
 
