@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from whichweights.planning.glossary import GLOSSARY, find_term
 from whichweights.tool_schemas import full_schemas
 from whichweights.toolbox import Toolbox
 from whichweights_schemas.errors import CallerError
@@ -115,6 +116,13 @@ async def _quantization(toolbox: Toolbox, tag: str) -> Any:
     return await _answer(toolbox, "quantize_plan", {"tag": tag})
 
 
+async def _glossary(toolbox: Toolbox, name: str) -> Any:
+    found = find_term(name)
+    if found is None:
+        raise ResourceUnknown(nearest(name.lower(), GLOSSARY))
+    return asdict(found)
+
+
 _NOT_FOUND = frozenset(error.code for error in CallerError.__subclasses__())
 
 
@@ -170,6 +178,15 @@ RESOURCES: tuple[ResourceEntry, ...] = (
         title="A quantization tag",
         description="What a tag such as Q4_K_M means: bits per weight, blocks, tensors.",
         read=_quantization,
+        private=False,
+        ttl_ms=_STATIC_MS,
+    ),
+    ResourceEntry(
+        uri="whichweights://glossary/{term}",
+        name="glossary",
+        title="A word explained",
+        description="Pruning, distillation, sparsity, imatrix …: meaning, memory, evidence.",
+        read=_glossary,
         private=False,
         ttl_ms=_STATIC_MS,
     ),

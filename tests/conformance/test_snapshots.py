@@ -49,7 +49,7 @@ ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
     "unknown_accelerator": ("gpu_status", {"accelerators": ["RTX 4091"]}),
     "unknown_language": ("check_language_coverage", {"model": "7B", "languages": ["xx"]}),
     "unknown_quantization": ("quantize_plan", {"tag": "Q9_Z"}),
-    "no_tokenizer": ("count_tokens", {"models": ["Qwen/Qwen3-32B"], "text": "x"}),
+    "no_tokenizer": ("count_tokens", {"models": ["7B"], "text": "x"}),
 }
 # Of the moment or of the machine.
 _VOLATILE = frozenset({"read_at"})

@@ -127,7 +127,7 @@ def test_an_unknown_option_is_wrong_usage():
 
 
 def test_a_tokenizer_that_is_not_at_hand_is_for_the_operator():
-    done = run("count_tokens", "models=llama 3.1 8b", "text=hello")
+    done = run("count_tokens", "models=gemma 3 27b it", "text=hello")
     assert done.returncode == OPERATOR
     assert "no_tokenizer" in done.stderr
 

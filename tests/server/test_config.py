@@ -141,7 +141,7 @@ def test_a_file_that_is_not_there_or_not_text_is_told(file: Path, tmp_path: Path
 
 def test_the_schema_of_the_file_describes_the_sections_of_providers():
     schema = TypeAdapter(Config).json_schema()
-    assert set(schema["properties"]) == {"providers", "limits"}
+    assert set(schema["properties"]) == {"providers", "limits", "files"}
     assert schema["additionalProperties"] is False
     providers = schema["$defs"]["Providers"]
     assert set(providers["properties"]) == {"order", "disabled", "only"}

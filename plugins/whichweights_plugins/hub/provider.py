@@ -87,33 +87,28 @@ class HubProvider(ModelProvider[HubSettings]):
     async def spec(self, ref: ModelRef) -> ModelSpec | None:
         until = self._until()
         gguf = as_gguf_name(ref.id)
-        try:
-            if gguf is not None:
-                return await self._gguf_spec(gguf, ref, until)
-            repo, answer = await self._repo(ref.id, ref.revision, until)
-        except (ModelNotFound, InvalidArgument):
+        found = await self._repo(gguf.repo if gguf else ref.id, ref.revision, until)
+        if found is None:
             return None
+        repo, answer = found
+        if gguf is not None:
+            return await self._gguf_spec(repo, gguf, ref, until)
         reading = await self._config(repo, until)
         return read_spec(repo, reading, answer, self._client.endpoint)
 
     async def files(self, request: ModelQuestion) -> Sequence[ModelFile]:
-        try:
-            repo, _ = await self._repo(
-                _repo_of(request.ref.id), request.ref.revision, self._until()
-            )
-        except (ModelNotFound, InvalidArgument):
-            return ()
-        return listed_files(repo.files, request.limit)
+        found = await self._asked_about(request, self._until())
+        return listed_files(found[0].files, request.limit) if found else ()
 
     async def relatives(self, request: ModelQuestion) -> Sequence[ModelRelative]:
         """What was made of the model, the most downloaded first, and what it was made of."""
         until = self._until()
-        found: dict[str, list[RepoFacts]] = {}
+        lists: dict[str, list[RepoFacts]] = {}
         failed: list[UpstreamError | Offline] = []
-        try:
-            repo, _ = await self._repo(_repo_of(request.ref.id), request.ref.revision, until)
-        except (ModelNotFound, InvalidArgument):
+        found = await self._asked_about(request, until)
+        if found is None:
             return ()
+        repo = found[0]
 
         async def listing(relation: str) -> None:
             tag = f"base_model:{relation}:{repo.id}"
@@ -126,16 +121,16 @@ class HubProvider(ModelProvider[HubSettings]):
             }
             about = f"relatives of {repo.id}"
             try:
-                found[relation] = await self._listing(parameters, about, until)
+                lists[relation] = await self._listing(parameters, about, until)
             except (UpstreamError, Offline) as error:
                 failed.append(error)
 
         async with anyio.create_task_group() as group:
             for relation in (QUANTIZED, FINETUNED):
                 group.start_soon(listing, relation)
-        if failed and not found:
+        if failed and not lists:
             raise failed[0]
-        rows = relatives_of(repo, found.get(QUANTIZED, ()), found.get(FINETUNED, ()))
+        rows = relatives_of(repo, lists.get(QUANTIZED, ()), lists.get(FINETUNED, ()))
         return rows[: request.limit]
 
     async def aclose(self) -> None:
@@ -150,29 +145,27 @@ class HubProvider(ModelProvider[HubSettings]):
         return await self.run_blocking(self._cache.facts)
 
     async def _by_id(self, identifier: str, revision: str | None) -> Sequence[ModelRef]:
-        try:
-            repo, _ = await self._repo(identifier, revision, self._until())
-        except (ModelNotFound, InvalidArgument):
+        found = await self._repo(identifier, revision, self._until())
+        if found is None:
             return ()
-        note = None
+        repo, note = found[0], None
         if repo.id.lower() != identifier.lower():
             note = f"{identifier} is called {repo.id} on the Hub now"
         return (self._ref(repo, "id", revision, note),)
 
     async def _by_file(self, name: GgufName, revision: str | None) -> Sequence[ModelRef]:
-        try:
-            repo, _ = await self._repo(name.repo, revision, self._until())
-        except (ModelNotFound, InvalidArgument):
+        found = await self._repo(name.repo, revision, self._until())
+        parts = chosen_parts(found[0], name) if found else ()
+        if found is None or not parts:
             return ()
-        parts = chosen_parts(repo, name)
-        if not parts:
-            return ()
+        repo = found[0]
         ref = self._ref(repo, "id", revision, None)
         return (ref.model_copy(update={"id": f"{repo.id}/{parts[0].path}"}),)
 
-    async def _gguf_spec(self, name: GgufName, ref: ModelRef, until: float) -> ModelSpec | None:
+    async def _gguf_spec(
+        self, repo: RepoFacts, name: GgufName, ref: ModelRef, until: float
+    ) -> ModelSpec | None:
         """From the headers of the file, read by range once and then remembered."""
-        repo, _ = await self._repo(name.repo, ref.revision, until)
         parts = chosen_parts(repo, name)
         if not parts:
             return None
@@ -226,18 +219,30 @@ class HubProvider(ModelProvider[HubSettings]):
         )
         return [read_repo(entry) for entry in cast("list[object]", answer.data)[:_LISTED]]
 
+    async def _asked_about(
+        self, request: ModelQuestion, until: float
+    ) -> tuple[RepoFacts, Answer] | None:
+        """The repository of a model, or of the file in it that the id names."""
+        gguf = as_gguf_name(request.ref.id)
+        identifier = gguf.repo if gguf else request.ref.id
+        return await self._repo(identifier, request.ref.revision, until)
+
     async def _repo(
         self, identifier: str, revision: str | None, until: float
-    ) -> tuple[RepoFacts, Answer]:
+    ) -> tuple[RepoFacts, Answer] | None:
+        """What the Hub says of a repository; None where there is none of that name."""
         valid = as_repo_id(identifier)
         if valid is None:
-            raise InvalidArgument(f"{identifier} is no repository id", field="model")
+            return None
         path = f"/api/models/{valid}"
         if revision is not None:
             path = self._client.revision_path(valid, revision)
-        answer = await self._client.json(
-            path, {"blobs": "true"}, about=identifier, until=until, check=is_repo
-        )
+        try:
+            answer = await self._client.json(
+                path, {"blobs": "true"}, about=valid, until=until, check=is_repo
+            )
+        except (ModelNotFound, InvalidArgument):
+            return None
         return read_repo(answer.data), answer
 
     async def _config(self, repo: RepoFacts, until: float) -> ConfigReading:
@@ -255,12 +260,6 @@ class HubProvider(ModelProvider[HubSettings]):
         except (ModelNotFound, InvalidArgument, Offline, UpstreamError) as error:
             return ConfigReading(problem=error.message)
         return ConfigReading(cast("Mapping[str, object]", answer.data))
-
-
-def _repo_of(identifier: str) -> str:
-    """The repository of an id that may name a file in it."""
-    gguf = as_gguf_name(identifier)
-    return gguf.repo if gguf else identifier
 
 
 def _is_object(document: object) -> bool:

@@ -182,7 +182,11 @@ def _read_on(answer: Answer) -> str | None:
 def _duration(seconds: float) -> str:
     for size, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {name}" if seconds < _LONGEST_AGE_SECONDS else "an unknown time"
+            return (
+                f"{seconds // size:.0f} {name}"
+                if seconds < _LONGEST_AGE_SECONDS
+                else "an unknown time"
+            )
     return f"{seconds:.0f} seconds"
 
 

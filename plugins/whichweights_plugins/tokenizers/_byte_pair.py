@@ -7,15 +7,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from whichweights_plugins.tokenizers.chat_templates import ChatTemplate
 from whichweights_schemas.errors import InputTooLarge, ProviderFailed
-from whichweights_schemas.tokenizing import (
-    Chat,
-    MessageRule,
-    RenderedChat,
-    Tokenizer,
-    TokenizerIdentity,
-)
+from whichweights_schemas.tokenizing import MessageRule, Tokenizer, TokenizerIdentity
 
 if TYPE_CHECKING:  # tiktoken loads at the first question, not at import
     import tiktoken
@@ -52,14 +45,12 @@ class BytePairTokenizer(Tokenizer):
         *,
         literal: frozenset[str] = frozenset(),
         nfc: bool = False,
-        template: ChatTemplate | None = None,
     ) -> None:
-        self._encoding = encoding
+        self.encoding = encoding
         self.identity = identity
         self.message_rule = rule
         self._literal = literal
         self._nfc = nfc
-        self._template = template
 
     def count(self, text: str) -> int:
         return sum(len(self._ids(step)) for step in _steps(self._prepared(text)))
@@ -69,23 +60,16 @@ class BytePairTokenizer(Tokenizer):
 
     def token_bytes(self, token: int) -> bytes:
         try:
-            return self._encoding.decode_single_token_bytes(token)
+            return self.encoding.decode_single_token_bytes(token)
         except OverflowError:
             raise KeyError(token) from None
-
-    def count_chat(self, chat: Chat) -> RenderedChat | None:
-        if self._template is None:
-            return None
-        text = accepted(self._template.render(chat))
-        ids = encode(self._encoding, text, frozenset(self._encoding.special_tokens_set))
-        return RenderedChat(tokens=len(ids), template=self._template.source)
 
     def _prepared(self, text: str) -> str:
         text = accepted(text)
         return unicodedata.normalize("NFC", text) if self._nfc else text
 
     def _ids(self, text: str) -> list[int]:
-        return encode(self._encoding, text, self._literal)
+        return encode(self.encoding, text, self._literal)
 
 
 def encode_ordinary(encoding: tiktoken.Encoding, text: str) -> list[int]:

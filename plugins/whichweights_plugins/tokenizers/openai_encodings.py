@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from whichweights_plugins.tokenizers import _harmony
 from whichweights_plugins.tokenizers import _openai_names as names
 from whichweights_plugins.tokenizers import _vocabulary as vocabulary
 from whichweights_plugins.tokenizers._byte_pair import BytePairTokenizer
@@ -14,7 +15,13 @@ from whichweights_schemas._base import Settings
 from whichweights_schemas.evidence import Evidence
 from whichweights_schemas.providers import ProviderContext, TokenizerProvider
 from whichweights_schemas.requests import TokenizerRequest
-from whichweights_schemas.tokenizing import MessageRule, Tokenizer, TokenizerIdentity
+from whichweights_schemas.tokenizing import (
+    Chat,
+    MessageRule,
+    RenderedChat,
+    Tokenizer,
+    TokenizerIdentity,
+)
 
 if TYPE_CHECKING:  # tiktoken loads at the first question, not at import
     import tiktoken
@@ -60,7 +67,17 @@ class OpenAIEncodings(TokenizerProvider[OpenAIEncodingsSettings]):
                 places = vocabulary.places(facts, self.settings.data_dir)
                 self._loaded[facts.name] = _build(facts, vocabulary.load(facts, places))
             encoding, identity = self._loaded[facts.name]
-        return BytePairTokenizer(encoding, identity, rule)
+        kind = HarmonyTokenizer if facts.name == "o200k_harmony" else BytePairTokenizer
+        return kind(encoding, identity, rule)
+
+
+class HarmonyTokenizer(BytePairTokenizer):
+    """gpt-oss: chats in the harmony format, with today's date and medium reasoning effort."""
+
+    def count_chat(self, chat: Chat) -> RenderedChat:
+        """Raises NoTokenizer for tool calls, tool results and nested schemas."""
+        tokens = sum(1 if mark else self.count(text) for mark, text in _harmony.pieces(chat))
+        return RenderedChat(tokens=tokens, template=_harmony.SOURCE)
 
 
 def _build(

@@ -326,7 +326,8 @@ def _state_space(mixer: StateSpace, hidden: int) -> Iterator[Tensor]:
         yield Tensor("ssm_conv1d.bias", (channels,))
         for name in ("ssm_dt.bias", "ssm_a", "ssm_d"):
             yield Tensor(name, (mixer.heads,))
-        yield Tensor("ssm_norm.weight", (inner,))
+        if mixer.gated_norm:
+            yield Tensor("ssm_norm.weight", (inner,))
     else:
         yield Tensor("ssm_in.weight", (hidden, 2 * inner))
         yield Tensor("ssm_conv1d.weight", (mixer.conv_kernel, inner))

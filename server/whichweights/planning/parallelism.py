@@ -20,11 +20,13 @@ def with_ranks(
 
     Tensor parallelism needs a divisor of the attention heads (vllm/config/model.py,
     verify_with_parallel_config; SGLang likewise): the largest one that also divides the devices is
-    taken, the rest becomes pipeline stages. Raises InvalidArgument for ranks that divide no heads.
+    taken, the rest becomes pipeline stages. Raises InvalidArgument for ranks that divide no heads
+    and for more stages than layers.
     """
     heads = sorted(set(_query_heads(spec)))
     if engine not in RANK_ENGINES or not heads:
         return options
+    _refuse_empty_stages(options.pipeline_parallel, spec.layers, engine)
     asked = options.tensor_parallel
     if asked is not None:
         _refuse_uneven(asked, heads, engine)
@@ -47,6 +49,17 @@ def _refuse_uneven(asked: int, heads: list[int], engine: Engine) -> None:
         field="options.tensor_parallel",
         hint=f"use tensor_parallel {near[0]}, or pipeline_parallel for the other devices",
         suggestions=[str(ranks) for ranks in near[:3]],
+    )
+
+
+def _refuse_empty_stages(stages: int | None, layers: int | None, engine: Engine) -> None:
+    if stages is None or layers is None or stages <= layers:
+        return
+    raise InvalidArgument(
+        f"{engine} does not start with pipeline_parallel {stages}: the model has {layers} layers",
+        field="options.pipeline_parallel",
+        hint=f"use {layers} stages or fewer",
+        suggestions=[str(layers)],
     )
 
 

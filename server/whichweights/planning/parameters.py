@@ -316,7 +316,8 @@ def _state_space(mixer: StateSpace, hidden: int) -> _Mixer:
         return _Mixer(linear, inner * (mixer.conv_kernel + 1) + inner + inner * state + inner)
     shared = 2 * mixer.groups * state
     linear = hidden * (2 * inner + shared + mixer.heads) + inner * hidden
-    return _Mixer(linear, (inner + shared) * (mixer.conv_kernel + 1) + 3 * mixer.heads + inner)
+    norm = inner if mixer.gated_norm else 0
+    return _Mixer(linear, (inner + shared) * (mixer.conv_kernel + 1) + 3 * mixer.heads + norm)
 
 
 def _parallel(attention: ParallelMixers, hidden: int) -> _Mixer | None:

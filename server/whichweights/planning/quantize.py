@@ -69,7 +69,9 @@ Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class FormatOption:
-    """One format on one engine, planned. `loss` is None where nothing comparable is published."""
+    """One format on one engine, planned. `loss` is None where nothing comparable is published;
+    `imatrix`: the file is to be made with one, as it was asked for, as llama-quantize refuses
+    without, or as the loss was measured with one."""
 
     planned: PlannedRun
     nominal_bits: float
@@ -78,6 +80,7 @@ class FormatOption:
     support: Status
     support_reason: str
     header_bytes: int = 0
+    imatrix: bool = False
 
     @property
     def name(self) -> str:
@@ -170,9 +173,14 @@ def serving_engine(spec: ModelSpec, devices: Sequence[Accelerator]) -> Engine | 
 
 
 def plan_formats(
-    spec: ModelSpec, request: RunRequest, quality: Quality, only: str | None = None
+    spec: ModelSpec,
+    request: RunRequest,
+    quality: Quality,
+    only: str | None = None,
+    *,
+    imatrix: bool = False,
 ) -> FormatPlans:
-    """Plan every format to consider (or `only` one) and rank those that fit.
+    """Plan every format to consider (or `only` one, made with an `imatrix`) and rank what fits.
 
     Tight plans are ranked only where nothing fits with certainty, plans of unknown verdict only
     where nothing is known to fit.
@@ -190,7 +198,7 @@ def plan_formats(
     left: list[LeftOut] = []
     options: list[FormatOption] = []
     for run in runs:
-        found = _considered(spec, alone, run, any_size=only is not None)
+        found = _considered(spec, alone, run, any_size=only is not None, imatrix=imatrix)
         if isinstance(found, LeftOut):
             left.append(found)
         else:
@@ -207,7 +215,7 @@ def on_devices_alone(request: RunRequest) -> RunRequest:
 
 
 def _considered(
-    spec: ModelSpec, request: RunRequest, run: Run, *, any_size: bool
+    spec: ModelSpec, request: RunRequest, run: Run, *, any_size: bool, imatrix: bool
 ) -> FormatOption | LeftOut:
     status, reason = run_support(run, request.accelerators)
     name, native = run.quantization, native_format(spec)
@@ -224,15 +232,25 @@ def _considered(
         if decode_tag(name).nominal_bits >= decode_tag(native).nominal_bits:
             reason = f"has as many bits as the maker's own {native}: converting gains nothing"
             return LeftOut(name, "larger", reason)
+    decoded = decode_tag(name)
+    loss = None if name == native else _loss(name, imatrix)
+    in_gguf = run.engine in GGUF_ENGINES and name != native
     return FormatOption(
         planned=plan_run(spec, request, run),
-        nominal_bits=decode_tag(name).nominal_bits,
-        loss=None if name == native else published_loss(name),
+        nominal_bits=decoded.nominal_bits,
+        loss=loss,
         native=name == native,
         support=status,
         support_reason=reason,
         header_bytes=_header(spec, run),
+        imatrix=in_gguf
+        and (imatrix or decoded.imatrix is True or (loss is not None and loss.imatrix)),
     )
+
+
+def _loss(name: str, imatrix: bool) -> QualityLoss | None:
+    """The loss with an imatrix where one is asked for and measured, else what there is."""
+    return (published_loss(name, imatrix=True) if imatrix else None) or published_loss(name)
 
 
 def _header(spec: ModelSpec, run: Run) -> int:

@@ -7,14 +7,13 @@ from typing import Final
 
 from whichweights.planning._gguf_table import gguf_model
 from whichweights.planning._weight_formats import GGUF_ENGINES
-from whichweights.planning.formats import decode_tag
 from whichweights.planning.gguf_files import gguf_file
 from whichweights.planning.quantize import FormatOption
 from whichweights.planning.recipes import Material, NoRecipe, Recipe, recipe_for
 from whichweights.planning.weights import weigh
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["FormatNeeds", "material_of", "needs_of", "recipe_of", "wants_imatrix"]
+__all__ = ["FormatNeeds", "material_of", "needs_of", "recipe_of", "recipe_without_engine"]
 
 _QUANTIZE_BUFFERS: Final = 8
 """Bytes per element of the largest tensor: llama-quantize holds it as float32 and keeps a work
@@ -33,22 +32,12 @@ class FormatNeeds:
     reason: str = ""
 
 
-def wants_imatrix(option: FormatOption) -> bool:
-    """Whether the file is to be made with an imatrix: where llama-quantize refuses without one,
-    and where the published loss was measured with one."""
-    if option.native or option.planned.run.engine not in GGUF_ENGINES:
-        return False
-    required = decode_tag(option.name).calibration == "imatrix, required"
-    return required or (option.loss is not None and option.loss.imatrix)
-
-
 def material_of(spec: ModelSpec, option: FormatOption) -> Material:
     """What a recipe starts from and makes. Raises UnsupportedArchitecture."""
     engine = option.planned.run.engine
-    imatrix = wants_imatrix(option)
     weights = option.planned.planner.weights
     extra = weights.vision + weights.mtp
-    file = gguf_file(spec, option.name, imatrix=imatrix) if engine in GGUF_ENGINES else None
+    file = gguf_file(spec, option.name, imatrix=option.imatrix) if engine in GGUF_ENGINES else None
     model = gguf_model(spec)
     return Material(
         model=spec.id,
@@ -58,7 +47,8 @@ def material_of(spec: ModelSpec, option: FormatOption) -> Material:
         file_bytes=option.file_bytes if file is None or option.native else file.bytes,
         largest_bytes=None if model is None else _QUANTIZE_BUFFERS * model.largest,
         has_vision=weights.vision > 0,
-        imatrix=imatrix,
+        imatrix=option.imatrix,
+        engine=engine,
         native=option.native,
     )
 
@@ -81,3 +71,26 @@ def needs_of(recipe: Recipe | NoRecipe) -> FormatNeeds:
     reason = "" if peaks or not making else "nobody measured the peak of its tool"
     ram = max(peaks, default=None if making else 0)
     return FormatNeeds(disk, ram, bool(recipe.calibration), gpu, reason)
+
+
+def recipe_without_engine(spec: ModelSpec, format_name: str) -> Recipe | NoRecipe:
+    """The commands for a format that no engine planned here reads (EXL3).
+
+    Raises UnsupportedArchitecture, UnknownQuantization.
+    """
+    source = weigh(spec, "native", "transformers")
+    return recipe_for(
+        Material(
+            model=spec.id,
+            format=format_name,
+            source_bytes=source.language + source.vision + source.mtp,
+            sixteen_bytes=weigh(spec, "BF16", "transformers").language,
+            file_bytes=weigh(spec, format_name, "transformers").language,
+            largest_bytes=None,
+            has_vision=source.vision > 0,
+            imatrix=False,
+            native=False,
+            engine="transformers",
+        ),
+        in_gguf=False,
+    )

@@ -14,6 +14,10 @@ from whichweights_schemas.models import ModelSpec
 __all__ = ["RuleFigure", "rules_for_inference", "rules_for_training"]
 
 _LONG_CONTEXT: Final = 32_768
+_SIXTEEN_BIT: Final = 1.9
+"""Bytes per parameter from which a model counts as not quantized."""
+
+_SEVENTY: Final = (65e9, 75e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,13 @@ def _inference(spec: ModelSpec, plan: MemoryPlan) -> Iterator[RuleFigure]:
     )
     yield _figure("2.1 x the model size", 2.1 * weights, total)
     yield _figure("1.2 x the weights", 1.2 * weights, total)
-    if parameters and weights < 2 * parameters:
+    yield _figure("weights + activations", weights + plan.group_bytes("activations"), total)
+    if parameters and weights < _SIXTEEN_BIT * parameters:
         yield _figure("quantized: 70 % of the 16-bit size", 0.7 * 2 * parameters, total)
+        bits = round(8 * weights / parameters - 0.4)
+        yield _figure(f"{bits} bits a parameter, nothing else", parameters * bits / 8, total)
+    elif parameters and _SEVENTY[0] <= parameters <= _SEVENTY[1]:
+        yield _figure("a 70B model needs 200 GB", 200e9, total)
     context = plan.settings.context_tokens
     if context >= _LONG_CONTEXT and plan.settings.flash_attention is not False:
         matrix = 2 * context**2

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.evidence import Evidence
 
 __all__ = ["as_slice", "split_profile"]
@@ -26,11 +27,17 @@ def split_profile(name: str) -> tuple[str, str, int] | None:
 
 
 def as_slice(device: Accelerator, profile: str, size_gb: int) -> Accelerator:
-    """The slice of a device, with its share of memory and bandwidth; the device where its size
-    is not known or smaller than the slice."""
+    """The slice of a device, with its share of memory and bandwidth.
+
+    Raises InvalidArgument for a slice of a device that has none of this size.
+    """
     whole, total = device.marketing_gb, device.total_bytes
     if not whole or not total or size_gb > whole:
-        return device
+        raise InvalidArgument(
+            f"{device.name} has no slice {profile}",
+            field="accelerators",
+            hint='name a profile of the device, such as "H100 80GB MIG 3g.40gb"',
+        )
     share = size_gb / whole
     size = round(total * share) - (_RESERVED_BYTES if share < 1 else 0)
     bandwidth = device.memory_bandwidth_bytes_per_second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from whichweights.answering import GIB
 from whichweights.planning._weight_formats import GGUF_ENGINES
@@ -52,7 +52,7 @@ class Relatives:
 async def relatives_of(spec: ModelSpec, session: ProviderSession) -> Relatives:
     """Ask every model provider for relatives."""
 
-    async def ask(provider: ModelProvider) -> Sequence[ModelRelative]:
+    async def ask(provider: ModelProvider[Any]) -> Sequence[ModelRelative]:
         ref = ModelRef(id=spec.id, provider=provider.name)
         return await provider.relatives(ModelQuestion(ref=ref, limit=_RELATIVES_ASKED))
 

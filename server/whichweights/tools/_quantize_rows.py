@@ -9,7 +9,7 @@ from whichweights.answering import EvidenceLog, gib, gib_or_none
 from whichweights.planning._weight_formats import GGUF_ENGINES
 from whichweights.planning.gguf_files import GgufFile, TensorGroup, gguf_file, tensor_groups
 from whichweights.planning.quantize import FormatOption
-from whichweights.planning.quantize_making import FormatNeeds, needs_of, recipe_of, wants_imatrix
+from whichweights.planning.quantize_making import FormatNeeds, needs_of, recipe_of
 from whichweights.planning.ready_made import ReadyFile
 from whichweights.planning.recipes import NoRecipe, Recipe
 from whichweights.planning.speed import estimate_speed
@@ -76,7 +76,7 @@ def _quality_note(spec: ModelSpec, option: FormatOption) -> str | None:
         return "the maker's own format: nothing is lost"
     if option.loss is None:
         return "no comparable measurement"
-    if not option.loss.imatrix:
+    if not option.imatrix:
         return None
     file = gguf_file(spec, option.name, imatrix=True)
     if file is None or gib(file.bytes) == gib(option.file_bytes):
@@ -115,7 +115,10 @@ def with_commands(
     return plan.model_copy(
         update={
             "commands": tuple(step.command for step in recipe.steps),
-            "verify": tuple(f"{check.command}  # {check.expect}" for check in recipe.checks),
+            "verify": tuple(
+                f"{check.command}  # {check.expect}" if check.command else check.expect
+                for check in recipe.checks
+            ),
         }
     )
 
@@ -170,7 +173,7 @@ def file_of(spec: ModelSpec, option: FormatOption) -> GgufFile | None:
     """The GGUF file a plan makes; None outside GGUF and where its tensors are not known."""
     if option.planned.run.engine not in GGUF_ENGINES:
         return None
-    return gguf_file(spec, option.name, imatrix=wants_imatrix(option) or None)
+    return gguf_file(spec, option.name, imatrix=option.imatrix)
 
 
 def tensor_rows(file: GgufFile) -> tuple[TensorRow, ...]:

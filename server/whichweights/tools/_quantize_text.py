@@ -113,8 +113,6 @@ def _plans(result: QuantizePlanResult) -> Iterator[str]:
     if others:
         named = others[:_OTHERS_SHOWN]
         yield f"Then {', '.join(plan.format for plan in named)}."
-    if result.also_fit:
-        yield "More: also_fit."
     if result.if_nothing_fits:
         yield f"Better with: {result.if_nothing_fits[0].partition(':')[0]}."
     yield from _next_step(first)

@@ -17,8 +17,9 @@ from whichweights.planning.quantize import (
     plan_formats,
     serving_engine,
 )
-from whichweights.planning.quantize_making import recipe_of
+from whichweights.planning.quantize_making import recipe_of, recipe_without_engine
 from whichweights.planning.quantize_ways_out import cache_choices, ways_out
+from whichweights.planning.recipes import OWN_ENGINES, Recipe
 from whichweights.planning.running import RunRequest, default_context
 from whichweights.registry import ProviderSession
 from whichweights.resolve.accelerators import Machine, resolve_machine
@@ -50,7 +51,6 @@ from whichweights_schemas.tools.quantize_plan import (
     QuantizeSettings,
     TagMeaning,
 )
-
 
 _ALSO_SHOWN: Final = 8
 
@@ -100,7 +100,13 @@ async def run(arguments: QuantizePlanArguments, session: ProviderSession) -> Qua
             unknown=record.unknowns,
         )
     question = await _resolve(arguments, arguments.model, decoded, session, record)
-    plans = plan_formats(question.spec, question.request, arguments.quality, only=question.only)
+    plans = plan_formats(
+        question.spec,
+        question.request,
+        arguments.quality,
+        only=question.only,
+        imatrix=decoded is not None and decoded.imatrix is True,
+    )
     _record(question, plans, record)
     extras = await _extras(question, plans, session, record)
     if meaning is not None:
@@ -210,9 +216,7 @@ def _record_plans(question: _Question, plans: FormatPlans, record: EvidenceLog) 
             record.add("plans.quality_loss", "published", source, date=loss.date)
         for reason in (*weights.notes, *_support_limits(option)):
             reasons.setdefault(reason, []).append(option.name)
-    record.add(
-        "plans.total_gib", "fitted", "weights, KV cache, buffers, runtime"
-    )
+    record.add("plans.total_gib", "fitted", "weights, KV cache, buffers, runtime")
     record.warn(*shown[0].plan.warnings)
     for reason, names in reasons.items():
         record.warn(f"{', '.join(names)}: {reason}")
@@ -316,11 +320,23 @@ async def _if_nothing_fits(
     if plans.ranked:
         return tuple(lines)
     if question.only is not None:
+        lines.extend(_made_elsewhere(question, plans))
         lines.append("leave out tag: other formats of this model are then planned")
     sibling = await smaller_sibling(question.spec, question.request, relatives, session)
     if sibling is not None:
         lines.append(sibling)
     return tuple(lines)
+
+
+def _made_elsewhere(question: _Question, plans: FormatPlans) -> Iterator[str]:
+    """How to make a format that no engine planned here reads."""
+    if question.only is None or not any(left.kind == "unsupported" for left in plans.left_out):
+        return
+    recipe = recipe_without_engine(question.spec, question.only)
+    if isinstance(recipe, Recipe) and recipe.tools[-1] in OWN_ENGINES:
+        made = "; ".join(step.command for step in recipe.steps)
+        duration = f" ({recipe.duration})" if recipe.duration else ""
+        yield f"{recipe.tools[-1].name}, which runs it, makes it with: {made}{duration}"
 
 
 SPEC = ToolSpec(

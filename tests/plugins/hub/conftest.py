@@ -1,19 +1,17 @@
 """The local Hub, and the provider pointed at it; tests import the helpers beside them."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from local_hub import LocalHub  # noqa: E402  (after the path it is found on)
+from local_hub import LocalHub, MakeProvider
 
-from whichweights.testing import construct  # noqa: E402
-from whichweights_plugins.hub.provider import HubProvider  # noqa: E402
-
-MakeProvider = Callable[..., HubProvider]
+from whichweights.testing import construct
+from whichweights_plugins.hub.provider import HubProvider
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,10 @@ class Invented:
         return sum(prod(shape) for _, shape in self.tensors.values())
 
     def repo(self, identifier: str, *, shards: int = 1, **options: Any) -> Repo:
-        files: dict[str, File] = {"config.json": text_file(self.config), **sharded(self.tensors, shards)}
+        files: dict[str, File] = {
+            "config.json": text_file(self.config),
+            **sharded(self.tensors, shards),
+        }
         return Repo(identifier, files, counted(self.tensors), **options)
 
 
@@ -38,7 +41,7 @@ def sharded(tensors: Shapes, shards: int) -> dict[str, File]:
         f"model-{number:05}-of-{shards:05}.safetensors": safetensors_file(part)
         for number, part in enumerate(parts, 1)
     }
-    index = {"metadata": {}, "weight_map": {name: "model" for name in tensors}}
+    index = {"metadata": {}, "weight_map": dict.fromkeys(tensors, "model")}
     return {**files, "model.safetensors.index.json": text_file(index)}
 
 
@@ -46,7 +49,9 @@ def _named(entries: Iterator[tuple[str, tuple[int, ...]]], dtype: str = "BF16") 
     return {name: (dtype, shape) for name, shape in entries}
 
 
-def _attention(prefix: str, h: int, heads: int, kv: int, dim: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _attention(
+    prefix: str, h: int, heads: int, kv: int, dim: int
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield f"{prefix}.q_proj.weight", (heads * dim, h)
     yield f"{prefix}.k_proj.weight", (kv * dim, h)
     yield f"{prefix}.v_proj.weight", (kv * dim, h)
@@ -129,9 +134,10 @@ def latent() -> Invented:
         "intermediate_size": 512, "moe_intermediate_size": width, "n_routed_experts": experts,
         "n_shared_experts": 1, "num_experts_per_tok": 2, "first_k_dense_replace": 1,
         "moe_layer_freq": 1, "num_hidden_layers": layers, "num_attention_heads": heads,
-        "num_key_value_heads": heads, "q_lora_rank": ql, "kv_lora_rank": kl, "qk_nope_head_dim": nope,
-        "qk_rope_head_dim": rope, "v_head_dim": value, "vocab_size": vocabulary,
-        "tie_word_embeddings": False, "max_position_embeddings": 4096, "torch_dtype": "bfloat16",
+        "num_key_value_heads": heads, "q_lora_rank": ql, "kv_lora_rank": kl,
+        "qk_nope_head_dim": nope, "qk_rope_head_dim": rope, "v_head_dim": value,
+        "vocab_size": vocabulary, "tie_word_embeddings": False,
+        "max_position_embeddings": 4096, "torch_dtype": "bfloat16",
         "attention_bias": False, "num_nextn_predict_layers": 0, "n_group": 1, "topk_group": 1,
     }  # fmt: skip
 
@@ -251,7 +257,7 @@ def vision() -> Invented:
 def packed(of: Invented, group: int = 32) -> Invented:
     """The AWQ copy of a model: eight 4-bit codes an element, zero points, scales."""
     tensors: Tensors = {}
-    for name, (dtype, shape) in of.tensors.items():
+    for name, (_, shape) in of.tensors.items():
         if "_proj.weight" not in name:
             tensors[name] = ("F16", shape)
             continue
@@ -260,5 +266,13 @@ def packed(of: Invented, group: int = 32) -> Invented:
         tensors[f"{stem}.qweight"] = ("I32", (inside, out // 8))
         tensors[f"{stem}.qzeros"] = ("I32", (inside // group, out // 8))
         tensors[f"{stem}.scales"] = ("F16", (inside // group, out))
-    section = {"quant_method": "awq", "bits": 4, "group_size": group, "zero_point": True, "version": "gemm"}
-    return Invented({**of.config, "quantization_config": section, "torch_dtype": "float16"}, tensors)
+    section = {
+        "quant_method": "awq",
+        "bits": 4,
+        "group_size": group,
+        "zero_point": True,
+        "version": "gemm",
+    }
+    return Invented(
+        {**of.config, "quantization_config": section, "torch_dtype": "float16"}, tensors
+    )

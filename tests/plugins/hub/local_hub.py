@@ -2,7 +2,7 @@
 
 What it does follows the documented behaviour of huggingface.co: ETag and X-Repo-Commit on files,
 If-None-Match, Range with 206 and 416, LFS files behind an absolute redirect to another host name,
-gated repositories (facts for all, files with a token), 401 for what an anonymous caller may not know.
+gated repositories (facts for all, files with a token), 401 for what strangers may not know.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from whichweights_plugins.hub.provider import HubProvider
+
+MakeProvider = Callable[..., HubProvider]
 GOOD_TOKEN = "hf_good"
 WIDTHS = {"F32": 4, "BF16": 2, "F16": 2, "I32": 4, "U8": 1, "F8_E4M3": 1, "I64": 8, "U32": 4}
 Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -201,7 +204,9 @@ class LocalHub:
         identifier = f"{parameters['owner']}/{parameters['name']}"
         new = self.moved.get(identifier)
         if new is not None:
-            return Response(status_code=307, headers={"Location": request.url.path.replace(identifier, new)})
+            return Response(
+                status_code=307, headers={"Location": request.url.path.replace(identifier, new)}
+            )
         repo = self.repos.get(identifier.lower())
         if repo is None:
             status = 404 if _token(request) == GOOD_TOKEN else 401
@@ -227,7 +232,8 @@ class LocalHub:
             found.sort(key=lambda repo: -repo.downloads)
         start = int(query.get("cursor", "0"))
         limit = min(int(query.get("limit", "1000")), self.page_size)
-        page, headers = found[start : start + limit], {}
+        page = found[start : start + limit]
+        headers: dict[str, str] = {}
         if start + limit < len(found):
             rest = {**query, "cursor": str(start + limit)}
             headers["Link"] = f'<{self.endpoint}/api/models?{urlencode(rest)}>; rel="next"'
@@ -306,7 +312,11 @@ class _Recorder:
             await self._hub.hang()
             return
         length = len(fault.body) + (1000 if fault.kind == "truncate" else 0)
-        headers = {"content-type": "application/json", **fault.headers, "content-length": str(length)}
+        headers = {
+            "content-type": "application/json",
+            **fault.headers,
+            "content-length": str(length),
+        }
         pairs = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
         await send({"type": "http.response.start", "status": fault.status, "headers": pairs})
         cut = fault.kind == "truncate"
@@ -336,8 +346,9 @@ def _described(repo: Repo, *, files: bool, blobs: bool) -> dict[str, object]:
     document: dict[str, object] = {
         "_id": repo.sha[:24], "id": repo.id, "modelId": repo.id, "sha": repo.sha,
         "private": False, "gated": "manual" if repo.gated else False, "disabled": False,
-        "downloads": repo.downloads, "likes": 3, "tags": repo.tags, "pipeline_tag": "text-generation",
-        "library_name": "transformers", "createdAt": "2026-03-04T05:06:07.000Z", "lastModified": "2026-04-05T06:07:08.000Z",
+        "downloads": repo.downloads, "likes": 3, "tags": repo.tags, "library_name": "transformers",
+        "pipeline_tag": "text-generation", "createdAt": "2026-03-04T05:06:07.000Z",
+        "lastModified": "2026-04-05T06:07:08.000Z",
         "usedStorage": sum(file.size for file in repo.files.values()),
         **repo.extra,
     }  # fmt: skip

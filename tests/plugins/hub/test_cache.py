@@ -1,16 +1,17 @@
 """What is remembered of the Hub: confirmed by ETag, aged, bounded, shared, and never an error."""
 
-import multiprocessing
+import random
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import MakeProvider
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented import dense
-from local_hub import LocalHub, text_file
+from local_hub import LocalHub, MakeProvider, text_file
 
 from whichweights_plugins._cache import AnswerCache
 from whichweights_schemas.models import ModelRef
@@ -67,9 +68,7 @@ async def test_that_a_repository_is_missing_is_believed_for_a_short_time(
     assert await make(negative_seconds=0).find(query)
 
 
-async def test_the_age_of_an_answer_is_told(
-    hub: LocalHub, make: MakeProvider, tmp_path: Path
-):
+async def test_the_age_of_an_answer_is_told(hub: LocalHub, make: MakeProvider, tmp_path: Path):
     hub.add(dense().repo(ID))
     await make().spec(REF)
     with sqlite3.connect(tmp_path / "cache.sqlite") as connection:
@@ -99,8 +98,11 @@ async def test_without_a_cache_every_question_is_asked(hub: LocalHub, make: Make
     assert (await provider.status())["cached"].startswith("0 answers")
 
 
+@settings(max_examples=25)
 @given(st.binary(max_size=5000), st.one_of(st.none(), st.text(max_size=50)))
-def test_what_was_put_is_got(tmp_path_factory: pytest.TempPathFactory, body: bytes, etag: str | None):
+def test_what_was_put_is_got(
+    tmp_path_factory: pytest.TempPathFactory, body: bytes, etag: str | None
+):
     cache = AnswerCache(tmp_path_factory.mktemp("cache") / "c.sqlite")
     cache.put("key", 200, body, etag)
     found = cache.get("key")
@@ -133,7 +135,7 @@ def test_an_answer_of_the_future_is_infinitely_old(file: Path):
 def test_what_was_not_used_for_longest_goes_first(file: Path):
     clock = Clock()
     cache = AnswerCache(file, max_bytes=4000, now=clock)
-    noise = [bytes((i * 7919 + j * j * 31 + i * j) % 251 for j in range(900)) for i in range(6)]
+    noise = [random.Random(seed).randbytes(900) for seed in range(6)]
     for number, body in enumerate(noise[:3]):
         clock.now += 1
         cache.put(str(number), 200, body, None)
@@ -156,7 +158,9 @@ def test_an_answer_too_large_for_the_bound_is_not_kept(file: Path):
     assert cache.get("large") is None
 
 
-@pytest.mark.parametrize("damage", [b"not a database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "damage", [b"not a database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000]
+)
 def test_a_damaged_file_is_built_anew(file: Path, damage: bytes):
     file.parent.mkdir()
     file.write_bytes(damage)
@@ -227,18 +231,24 @@ def test_a_file_another_process_holds_is_passed_over_in_time(file: Path):
     assert found.body == b"body"
 
 
-def write_many(file: str, name: str) -> None:
-    cache = AnswerCache(Path(file))
-    for number in range(40):
-        cache.put(f"{name}-{number}", 200, name.encode(), None)
+WRITE_MANY = """
+import sys
+from pathlib import Path
+from whichweights_plugins._cache import AnswerCache
+cache = AnswerCache(Path(sys.argv[1]))
+for number in range(40):
+    cache.put(f"{sys.argv[2]}-{number}", 200, sys.argv[2].encode(), None)
+    assert cache.defect is None, cache.defect
+"""
 
 
 def test_several_processes_share_one_file(file: Path):
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=write_many, args=(str(file), name)) for name in "abc"]
+    command = [sys.executable, "-c", WRITE_MANY, str(file)]
+    workers = [
+        subprocess.Popen([*command, name], stderr=subprocess.PIPE, encoding="utf-8")
+        for name in "abc"
+    ]
     for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-        assert worker.exitcode == 0
+        _, complaint = worker.communicate(timeout=60)
+        assert worker.returncode == 0, complaint
     assert AnswerCache(file).facts()[0] == 120

@@ -5,9 +5,8 @@ import socket
 
 import anyio
 import pytest
-from conftest import MakeProvider
 from invented import dense
-from local_hub import Fault, LocalHub
+from local_hub import Fault, LocalHub, MakeProvider
 
 from whichweights_plugins.hub.provider import HubProvider
 from whichweights_schemas.errors import Offline, ProviderFailed, ProviderTimeout, UpstreamError
@@ -51,7 +50,9 @@ async def test_a_broken_answer_is_an_upstream_error_and_is_forgotten(
     provider = make(timeout=2)
     with anyio.fail_after(5), pytest.raises(UpstreamError) as caught:
         await provider.find(FindModel(query=ID))
-    assert caught.value.hint or "JSON" in caught.value.message or "redirects" in caught.value.message
+    assert (
+        caught.value.hint or "JSON" in caught.value.message or "redirects" in caught.value.message
+    )
     hub.faults.clear()
     assert (await spec_of(make())).layers == 4
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import MakeProvider
 from invented import Invented, dense, hybrid, latent, mixture, packed, sharded, vision
-from local_hub import GOOD_TOKEN, LocalHub, Repo, counted, text_file
+from local_hub import GOOD_TOKEN, LocalHub, MakeProvider, Repo, counted, text_file
 
 from whichweights.planning.parameters import count_parameters
 from whichweights_plugins.hub.provider import HubProvider
@@ -238,7 +237,9 @@ async def test_without_a_config_the_size_is_told_with_one_request(
     hub: LocalHub, provider: HubProvider
 ):
     model = dense()
-    repo = Repo(ID, {**sharded(model.tensors, 1), "README.md": text_file("hello")}, counted(model.tensors))
+    repo = Repo(
+        ID, {**sharded(model.tensors, 1), "README.md": text_file("hello")}, counted(model.tensors)
+    )
     hub.add(repo)
     spec = await spec_of(provider, ID)
     assert spec.parameters.total == model.parameters

@@ -22,9 +22,11 @@ from whichweights.planning._settings import resolve_settings
 from whichweights.planning.buffers import BufferPart, buffer_facts, engine_buffers
 from whichweights.planning.engine_versions import (
     LLAMA_CPP_FEW_OUTPUTS,
+    LLAMA_CPP_MLA,
     LLAMA_CPP_WINDOWS,
     before,
     before_build,
+    is_fork,
     parse_version,
 )
 from whichweights_schemas.deployment import Engine, EngineOptions
@@ -95,6 +97,61 @@ def test_experts_in_system_memory_and_mla_widen_the_band():
     assert mla.high > 2 * mla.low
 
 
+def test_absorbed_mla_matches_the_one_printed_mainline_buffer():
+    found = buffers(
+        DEEPSEEK_V3,
+        "llama.cpp",
+        16_384,
+        engine_version="b5331",
+        flash_attention=True,
+        ubatch_tokens=1024,
+    )["compute buffer"]
+    assert isclose(found.on(with_head=False)[0] / MIB, 788, rel_tol=0.001)
+
+
+@pytest.mark.parametrize(("context", "mib"), [(32_768, 3393), (65_536, 6081), (131_072, 11_718)])
+def test_the_fork_writes_out_keys_and_values_of_the_whole_context(context: int, mib: float):
+    found = buffers(
+        DEEPSEEK_V3, "llama.cpp", context, engine_version="ik_llama.cpp 3712", flash_attention=True
+    )["compute buffer"]
+    assert isclose(found.bytes / MIB, mib, rel_tol=0.06)
+
+
+def test_without_flash_attention_ollama_looks_at_the_cells_of_all_sequences():
+    def held(engine: Engine, **options: object) -> int:
+        where = deployment(
+            engine,
+            "Q4_K_M",
+            2048,
+            gpu(24),
+            sequences=4,
+            options=EngineOptions(flash_attention=False).model_copy(update=options),
+        )
+        settings, _ = resolve_settings(where)
+        parts = engine_buffers(buffer_facts(LLAMA_31_8B), settings, cache_bytes=0, weight_bytes=GIB)
+        return parts[0].bytes
+
+    assert isclose(held("ollama") / MIB, 560.0, rel_tol=0.005)
+    assert isclose(held("llama.cpp", engine_version="b4000") / MIB, 560.0, rel_tol=1e-4)
+    assert held("llama.cpp", engine_version="b7000") < held("ollama")
+
+
+def test_vllm_0_6_runs_a_whole_prompt_at_once():
+    def peak(context: int) -> float:
+        found = buffers(LLAMA_31_8B, "vllm", context, engine_version="0.6.4")
+        return found["activation peak"].bytes / MIB
+
+    assert isclose(peak(20_000), 2119.7, rel_tol=0.01)
+    assert isclose(peak(29_000), 3061.8, rel_tol=0.01)
+    assert peak(131_072) < peak(20_000)
+
+
+def test_mlx_holds_the_logits_of_one_chunk():
+    short = buffers(QWEN3_30B_A3B, "mlx", 2048)["activations"]
+    assert buffers(QWEN3_30B_A3B, "mlx", 32_768)["activations"] == short
+    assert short.bytes > 2 * 151_936 * 2048
+
+
 def test_vllm_activation_falls_with_release_0_17():
     old = buffers(LLAMA_31_8B, "vllm", 8192, engine_version="0.16.0")["activation peak"]
     new = buffers(LLAMA_31_8B, "vllm", 8192, engine_version="0.17.0")["activation peak"]
@@ -145,6 +202,7 @@ def test_a_model_of_unknown_shape_gets_widths_of_its_size():
         ("v0.11.0rc1", (0, 11, 0)),
         ("V0 ~0.6.6", (0, 6, 6)),
         ("4.51.3", (4, 51, 3)),
+        ("ik_llama.cpp 3712", (3712,)),
         ("main", None),
         ("", None),
         (None, None),
@@ -160,6 +218,13 @@ def test_no_version_counts_as_a_current_one():
     assert not before(None, (9999,))
     assert before("b1", (2,))
     assert not before("b2", (2,))
+
+
+def test_the_fork_is_known_by_its_name_and_lacks_what_came_to_mainline_alone():
+    assert is_fork("ik_llama.cpp 3712")
+    assert not is_fork("b3712")
+    assert not before_build("llama.cpp", "ik_llama.cpp 3712", LLAMA_CPP_MLA)
+    assert before_build("llama.cpp", "ik_llama.cpp", LLAMA_CPP_FEW_OUTPUTS)
 
 
 def test_an_ollama_release_is_placed_by_its_date():

@@ -23,9 +23,9 @@ from specs import (
 )
 
 from whichweights.planning.inference import plan_inference
-from whichweights.planning.memory_types import MemoryPlan
+from whichweights.planning.memory_types import MemoryPlan, Part
 from whichweights_schemas.accelerators import Accelerator
-from whichweights_schemas.deployment import Deployment, Engine, EngineOptions
+from whichweights_schemas.deployment import Deployment, Engine, EngineOptions, TrainingOptions
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.models import ModelSpec
 
@@ -260,6 +260,59 @@ def test_all_experts_go_to_system_memory_when_asked():
     assert plan.expert_layers_on_host == 48
     assert plan.devices[0].needed_bytes < 4 * GIB
     consistent(plan)
+
+
+def test_copies_of_experts_stand_on_the_first_device_only():
+    def planned(version: str) -> tuple[MemoryPlan, Part]:
+        options = EngineOptions(cpu_offload="experts", engine_version=version)
+        where = deployment(
+            "llama.cpp", "Q4_K_M", 8192, gpu(16), gpu(16), memory=host(64), options=options
+        )
+        plan = plan_inference(QWEN3_30B_A3B, where)
+        consistent(plan)
+        (copies,) = (part for part in plan.parts if part.name == "expert copies")
+        assert copies.low == 0 < copies.high
+        return plan, copies
+
+    plan, copies = planned("b9500")
+    slack = [device.needed_high_bytes - device.needed_bytes for device in plan.devices]
+    assert slack[0] >= copies.high - copies.bytes > 2 * slack[1]
+    assert copies.bytes > 200 * 2**20
+    assert planned("ik_llama.cpp 3712")[1].bytes == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_adapter_is_a_line_of_its_own(engine: Engine):
+    def plan(rank: int | None) -> MemoryPlan:
+        where = deployment(engine, "BF16", 8192, gpu(79), memory=host(64))
+        return plan_inference(
+            LLAMA_31_8B, where.model_copy(update={"training": TrainingOptions(lora_rank=rank)})
+        )
+
+    bare, served = plan(None), plan(64)
+    consistent(served)
+    adapter = next(part for part in served.parts if part.name == "LoRA adapter")
+    assert adapter.bytes == 2 * 4 * 41_943_040
+    assert served.total - bare.total >= adapter.bytes
+
+
+@given(
+    spec=st.sampled_from(ALL),
+    engine=st.sampled_from(ENGINES),
+    free=st.floats(1, 200),
+    more=st.floats(0, 100),
+)
+def test_more_free_memory_never_makes_the_verdict_worse(
+    spec: ModelSpec, engine: Engine, free: float, more: float
+):
+    order = ("does_not_fit", "fits_with_offload", "tight", "fits")
+
+    def verdict(gib: float) -> int:
+        device = gpu(300).model_copy(update={"free_bytes": round(gib * GIB)})
+        where = deployment(engine, "Q4_K_M", 8192, device, memory=host(64))
+        return order.index(plan_inference(spec, where).verdict)
+
+    assert verdict(free) <= verdict(free + more)
 
 
 def test_without_a_gpu_everything_lies_in_system_memory_and_there_is_no_runtime():

@@ -211,6 +211,16 @@ def test_image_keys_of_cross_layers_do_not_grow_with_the_text():
     assert needs(spec, 100) == needs(spec, 10_000) == 1601 * 2 * 8 * 128 * 2
 
 
+def test_image_keys_are_four_tiles_where_the_model_does_not_say_and_none_without_images():
+    attention = CrossAttention(query_heads=32, kv_heads=8, head_dim=128)
+    spec = _with_block(Block(attention=attention, feed_forward=DenseFeedForward(width=8)))
+    assert needs(spec, 100) == 6404 * 2 * 8 * 128 * 2
+    settings, _ = resolve_settings(
+        deployment("vllm", "BF16", 100, kv="bf16", options=EngineOptions(load_vision=False))
+    )
+    assert cache_bytes(spec, settings).needs == 0
+
+
 def test_parallel_mixers_hold_both_a_cache_and_a_state():
     attention = FullAttention(query_heads=12, kv_heads=2, head_dim=128)
     mixers = ParallelMixers(

@@ -49,6 +49,12 @@ def test_ranks_that_split_a_head_are_refused_with_ones_that_do_not():
     assert "32 attention heads" in caught.value.message
 
 
+def test_more_stages_than_layers_are_refused():
+    with pytest.raises(InvalidArgument, match="32 layers") as caught:
+        with_ranks(LLAMA_31_8B, "vllm", EngineOptions(pipeline_parallel=33), 64)
+    assert caught.value.field == "options.pipeline_parallel"
+
+
 def test_asked_stages_leave_the_rest_to_ranks():
     options = with_ranks(LLAMA_31_8B, "vllm", EngineOptions(pipeline_parallel=2), 8)
     assert (options.tensor_parallel, options.pipeline_parallel) == (4, 2)

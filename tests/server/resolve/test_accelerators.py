@@ -47,6 +47,30 @@ async def test_a_named_device_counts_as_empty():
 
 
 @pytest.mark.parametrize(
+    ("written", "shown_gib"),
+    [
+        ("H100 80GB MIG 1g.10gb", 9.75),
+        ("NVIDIA H100 80GB HBM3 MIG 2g.20gb", 19.62),
+        ("h100 80gb mig-3g.40gb", 39.5),
+        ("A100 40GB MIG 1g.5gb", 4.75),
+    ],
+)
+async def test_a_mig_slice_has_its_share_of_the_device(written: str, shown_gib: float):
+    (device,) = (await machine(written)).accelerators
+    assert device.mig_profile == written[-len(device.mig_profile or "") :]
+    assert device.total_bytes == device.free_bytes
+    assert device.total_bytes is not None
+    assert device.total_bytes / GIB == pytest.approx(shown_gib, rel=0.03)
+    (whole,) = (await machine(written.lower().partition(" mig")[0])).accelerators
+    assert device.total_bytes < (whole.total_bytes or 0)
+
+
+async def test_a_slice_larger_than_its_device_is_refused():
+    with pytest.raises(InvalidArgument, match="no slice"):
+        await machine("A100 40GB MIG 3g.80gb")
+
+
+@pytest.mark.parametrize(
     ("written", "size"),
     [
         ("24GiB", 24 * GIB),

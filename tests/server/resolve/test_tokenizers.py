@@ -31,9 +31,11 @@ async def test_a_name_brings_its_tokenizer_and_window(
 
 
 async def test_a_model_whose_tokenizer_is_not_installed_is_refused():
+    registry = Registry(entry_points=())
+    registry.add("models", FakeModels)
     with pytest.raises(NoTokenizer) as caught:
-        await resolve_tokenizer(session(), "Qwen/Qwen3-32B")
-    assert "Qwen/Qwen3-32B" in caught.value.message
+        await resolve_tokenizer(registry.session(), "fake/Fake-1B")
+    assert "fake/Fake-1B" in caught.value.message
 
 
 async def test_a_bare_size_has_no_tokenizer():

@@ -5,14 +5,29 @@ Commands follow the options of the tool's version named beside them; nothing is 
 
 from __future__ import annotations
 
+from typing import Final
+
 from whichweights.planning.formats import decode_tag, layout
 from whichweights.planning.recipes._checkpoints import checkpoint_recipe
 from whichweights.planning.recipes._gguf import download, from_checkpoint, gguf_recipe
 from whichweights.planning.recipes._own_tools import exl3_recipe, mlx_recipe
 from whichweights.planning.recipes._shapes import Check, Material, NoRecipe, Recipe, Step, Tool
-from whichweights.planning.recipes._tools import TOOLS
+from whichweights.planning.recipes._tools import EXLLAMAV3, TOOLS
 
-__all__ = ["TOOLS", "Check", "Material", "NoRecipe", "Recipe", "Step", "Tool", "recipe_for"]
+OWN_ENGINES: Final = (EXLLAMAV3,)
+"""Tools that are engines too, which this planner does not plan."""
+
+__all__ = [
+    "OWN_ENGINES",
+    "TOOLS",
+    "Check",
+    "Material",
+    "NoRecipe",
+    "Recipe",
+    "Step",
+    "Tool",
+    "recipe_for",
+]
 
 
 def recipe_for(material: Material, *, in_gguf: bool) -> Recipe | NoRecipe:

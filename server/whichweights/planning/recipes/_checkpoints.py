@@ -12,6 +12,7 @@ from whichweights.planning.recipes._tools import (
     BITSANDBYTES,
     GPTQMODEL,
     LLM_COMPRESSOR,
+    VLLM,
 )
 
 __all__ = ["checkpoint_recipe"]
@@ -70,9 +71,9 @@ def _made(material: Material, tool: Tool, command: str, result: str, *, gpu: boo
 
 
 def _checks(material: Material, result: str) -> tuple[Check, ...]:
-    size = f"{material.file_bytes:,} bytes +-1 %"
+    size = f"about {material.file_bytes:,} bytes"
     if material.has_vision:
-        size = f"{material.file_bytes:,} bytes without the vision tower"
+        size = f"about {material.file_bytes:,} bytes without the vision tower"
     evaluate = "lm_eval --model vllm --tasks wikitext --batch_size auto --model_args pretrained="
     return (
         Check(f"du -sb {result}", size),
@@ -162,7 +163,19 @@ _TORCHAO: Final = {
 }
 
 
+_NO_FILE: Final = "quantized while loading: no file is written"
+
+
+def _by_vllm(material: Material) -> Recipe:
+    command = f"vllm serve {material.model} --quantization bitsandbytes"
+    step = Step(command, "the running server", VLLM, material.source_bytes, None, True)
+    expect = f"its log says that the weights take about {material.file_bytes:,} bytes"
+    return Recipe((step,), (Check("", expect),), note=_NO_FILE)
+
+
 def _at_load(material: Material, layout: WeightLayout) -> Recipe | None:
+    if material.engine == "vllm" and layout.name == "bnb-NF4":
+        return _by_vllm(material)
     imports: list[str] = []
     if layout.name in _TORCHAO:
         config = _TORCHAO[layout.name]
@@ -181,10 +194,8 @@ def _at_load(material: Material, layout: WeightLayout) -> Recipe | None:
         "print(model.get_memory_footprint())",
     )
     step = Step(command, "the loaded model", BITSANDBYTES, material.source_bytes, None, True)
-    expect = f"{material.file_bytes:,} bytes printed +-3 %"
-    return Recipe(
-        (step,), (Check(command, expect),), note="quantized while loading: no file is written"
-    )
+    expect = f"prints about {material.file_bytes:,}, its weights in bytes"
+    return Recipe((step,), (Check("", expect),), note=_NO_FILE)
 
 
 _BY_ECOSYSTEM: Final[dict[str, Callable[[Material, WeightLayout], Recipe | None]]] = {

@@ -21,7 +21,7 @@ def mlx_recipe(material: Material, layout: WeightLayout) -> Recipe:
         options = f"-q --q-bits {int(layout.bits)} --q-group-size {group}"
     command = f"mlx_lm.convert --model {material.model} {options} --mlx-path {result}"
     disk = material.source_bytes + material.file_bytes
-    size = f"{material.file_bytes:,} bytes +-1 %"
+    size = f"about {material.file_bytes:,} bytes"
     compare = f"the same with --model {material.model}, then compare"
     return Recipe(
         (Step(command, result, MLX_LM, disk, None, False),),
@@ -43,7 +43,7 @@ def exl3_recipe(material: Material, layout: WeightLayout) -> Recipe:
     convert = Step(command, result, EXLLAMAV3, 2 * material.file_bytes, None, True)
     return Recipe(
         (download(material), convert),
-        (Check(f"du -sb {result}", f"{material.file_bytes:,} bytes, a few % off"),),
+        (Check(f"du -sb {result}", f"about {material.file_bytes:,} bytes"),),
         calibration="the converter brings its own text",
         duration="minutes for small models, hours from 70 B up, on one RTX 4090 (its README)",
     )

@@ -40,6 +40,7 @@ class Material:
     has_vision: bool
     imatrix: bool
     native: bool
+    engine: str
 
     @property
     def is_repository(self) -> bool:
@@ -67,7 +68,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A command that shows whether the result is right, and what to expect of it."""
+    """A command that shows whether the result is right, and what to expect of it; without a
+    command the last step prints it."""
 
     command: str
     expect: str

@@ -16,6 +16,7 @@ __all__ = [
     "LLM_COMPRESSOR",
     "MLX_LM",
     "TOOLS",
+    "VLLM",
 ]
 
 _READ: Final = "2026-11-20"
@@ -66,8 +67,12 @@ EXLLAMAV3: Final = Tool(
     "pip install exllamav3",
 )
 
+VLLM: Final = Tool(
+    "vLLM", "0.11 and later", "vLLM documentation, bitsandbytes page", _READ, "pip install vllm"
+)
+
 TOOLS: Final = (
     *(HUB, LLAMA_CPP, LLM_COMPRESSOR, GPTQMODEL, AUTO_ROUND, BITSANDBYTES, MLX_LM),
-    EXLLAMAV3,
+    *(EXLLAMAV3, VLLM),
 )
 """Every tool the recipes use."""
