@@ -174,7 +174,11 @@ class ProviderSession:
         ]
 
     async def batches(
-        self, kind: type[P], ask: Callable[[P], AsyncIterator[T]]
+        self,
+        kind: type[P],
+        ask: Callable[[P], AsyncIterator[T]],
+        *,
+        where: Callable[[P], bool] | None = None,
     ) -> AsyncGenerator[tuple[str, T]]:
         """The streams of all providers, one after the other, with their names.
 
@@ -186,7 +190,7 @@ class ProviderSession:
             try:
                 while True:
                     with self._allowance() as limit:
-                        step = await self._attempt(slot, stream.step, limit)
+                        step = await self._attempt(slot, stream.step, limit, where)
                     if not step.answered or step.value is None or isinstance(step.value, _End):
                         break
                     yield slot.listed.name, step.value

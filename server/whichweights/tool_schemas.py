@@ -61,7 +61,8 @@ def _slim_input(model: type[BaseModel]) -> Schema:
 def _slim_property(name: str, prop: Schema, definitions: Mapping[str, Schema]) -> Schema:
     inlined = _inlined(prop, definitions)
     if name == "options":
-        return {"type": "object", "propertyNames": {"enum": list(inlined.get("properties", {}))}}
+        # The names alone: as `properties` or `propertyNames` they would cost twice the tokens.
+        return {"type": "object", "description": " ".join(inlined.get("properties", {}))}
     if inlined.get("type") == "array" and inlined.get("items", {}).get("type") == "object":
         inlined["items"] = {"type": "object"}
     return {

@@ -82,13 +82,12 @@ def default_of(default: object) -> str:
 
 def meaning(prop: dict[str, Any]) -> str:
     """The description and what may be given."""
+    if prop["type"] == "object":  # the slim schema describes it by its keys
+        return "keys: " + ", ".join(map(code, prop["description"].split()))
     parts = [str(prop["description"])] if "description" in prop else []
     choices = prop.get("enum") or prop.get("items", {}).get("enum")
     if choices:
         parts.append(", ".join(code(value) for value in choices))
-    if prop["type"] == "object":
-        keys = prop.get("properties") or prop["propertyNames"]["enum"]
-        parts.append("keys: " + ", ".join(map(code, keys)))
     return ". ".join(parts) or {"array": "list", "integer": "whole number"}.get(
         prop["type"], prop["type"]
     )

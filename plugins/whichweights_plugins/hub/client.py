@@ -61,6 +61,7 @@ class HubClient:
         self._cache = cache
         self._transport: Transport | None = None
         self._opening = anyio.Lock()
+        self._silent_since: float | None = None
 
     @property
     def offline(self) -> bool:
@@ -184,8 +185,9 @@ class HubClient:
     async def _reply(
         self, url: str, headers: dict[str, str], until: float, about: str, limit: int
     ) -> httpx2.Response:
+        self._refuse_if_silent(about)
         transport = await self._opened()
-        from httpx2 import HTTPError, InvalidURL
+        from httpx2 import HTTPError, InvalidURL, NetworkError
 
         scope = anyio.CancelScope(deadline=until)
         try:
@@ -194,11 +196,26 @@ class HubClient:
         except (HTTPError, InvalidURL, OSError) as error:
             # A library may turn our cancellation into an exception of its own.
             if not scope.cancel_called:
+                if isinstance(error, NetworkError):
+                    self._silent_since = anyio.current_time()
                 raise translated(error, about) from error
+        self._silent_since = anyio.current_time()
         raise ProviderTimeout(
             f"the Hub did not answer within {self._settings.timeout:g} s ({about})",
             hint="try again later, or raise `timeout` in [providers.hub]",
         )
+
+    def _refuse_if_silent(self, about: str) -> None:
+        """A Hub that was out of reach a moment ago is not waited for again by every question."""
+        if self._silent_since is None:
+            return
+        ago = anyio.current_time() - self._silent_since
+        if ago < self._settings.pause_seconds:
+            raise ProviderFailed(
+                f"the Hub was out of reach {ago:.0f} s ago and was not asked for {about}",
+                hint="try again in a moment; HF_HUB_OFFLINE=1 where there is no way to the Hub",
+            )
+        self._silent_since = None
 
     async def _opened(self) -> Transport:
         async with self._opening:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Literal, cast
 
 import anyio
@@ -10,11 +10,11 @@ import anyio
 from whichweights_plugins._cache import AnswerCache, default_cache_file
 from whichweights_plugins.hub.client import Answer, HubClient
 from whichweights_plugins.hub.facts import HubFile, RepoFacts, is_listing, is_repo, read_repo
-from whichweights_plugins.hub.gguf_files import GgufName, as_gguf_name, chosen_parts, gguf_spec
+from whichweights_plugins.hub.gguf_names import GgufName, as_gguf_name, chosen_parts
 from whichweights_plugins.hub.relatives import FINETUNED, QUANTIZED, relatives_of
 from whichweights_plugins.hub.search import as_repo_id, rank, search_words
 from whichweights_plugins.hub.settings import HubSettings
-from whichweights_plugins.hub.specs import ConfigReading, read_spec
+from whichweights_plugins.hub.reading import ConfigReading, ReadFile
 from whichweights_plugins.hub.weight_files import listed_files
 from whichweights_schemas.errors import (
     InvalidArgument,
@@ -27,7 +27,10 @@ from whichweights_schemas.models import ModelFile, ModelRef, ModelRelative, Mode
 from whichweights_schemas.providers import ModelProvider, ProviderContext
 from whichweights_schemas.requests import FindModel, ModelQuestion
 
+GgufReader = Callable[[RepoFacts, Sequence[HubFile], ReadFile, str, str], Awaitable[ModelSpec]]
+
 _LISTED: Final = 30
+_MOST_RELATIVES: Final = 100
 _CONFIG: Final = "config.json"
 
 
@@ -94,6 +97,7 @@ class HubProvider(ModelProvider[HubSettings]):
         if gguf is not None:
             return await self._gguf_spec(repo, gguf, ref, until)
         reading = await self._config(repo, until)
+        read_spec = await self.run_blocking(_spec_reader)
         return read_spec(repo, reading, answer, self._client.endpoint)
 
     async def files(self, request: ModelQuestion) -> Sequence[ModelFile]:
@@ -116,7 +120,7 @@ class HubProvider(ModelProvider[HubSettings]):
             parameters: dict[str, str | list[str]] = {
                 "filter": tag,
                 "sort": "downloads",
-                "limit": str(_LISTED),
+                "limit": str(min(max(request.limit, _LISTED), _MOST_RELATIVES)),
                 "expand": wanted,
             }
             about = f"relatives of {repo.id}"
@@ -178,6 +182,7 @@ class HubProvider(ModelProvider[HubSettings]):
             )
 
         async def make() -> bytes:
+            gguf_spec = await self.run_blocking(_gguf_reader)
             source = f"GGUF header of {ref.id}" + (f" @{repo.sha[:7]}" if repo.sha else "")
             spec = await gguf_spec(repo, parts, read, ref.id, source)
             return spec.model_dump_json().encode("utf-8")
@@ -217,7 +222,7 @@ class HubProvider(ModelProvider[HubSettings]):
         answer = await self._client.json(
             "/api/models", parameters, about=about, until=until, check=is_listing
         )
-        return [read_repo(entry) for entry in cast("list[object]", answer.data)[:_LISTED]]
+        return [read_repo(entry) for entry in cast("list[object]", answer.data)[:_MOST_RELATIVES]]
 
     async def _asked_about(
         self, request: ModelQuestion, until: float
@@ -260,6 +265,19 @@ class HubProvider(ModelProvider[HubSettings]):
         except (ModelNotFound, InvalidArgument, Offline, UpstreamError) as error:
             return ConfigReading(problem=error.message)
         return ConfigReading(cast("Mapping[str, object]", answer.data))
+
+
+def _spec_reader() -> Callable[[RepoFacts, ConfigReading, Answer, str], ModelSpec]:
+    """The readers of all architectures take a while to import: in the thread, at first use."""
+    from whichweights_plugins.hub.specs import read_spec
+
+    return read_spec
+
+
+def _gguf_reader() -> GgufReader:
+    from whichweights_plugins.hub.gguf_files import gguf_spec
+
+    return gguf_spec
 
 
 def _is_object(document: object) -> bool:

@@ -33,6 +33,9 @@ class HubSettings(Settings):
     timeout: float = Field(
         default=3.0, gt=0, le=300, description="Seconds for one question, its retries included"
     )
+    pause_seconds: float = Field(
+        default=15.0, ge=0, description="For how long a Hub that was out of reach is left alone"
+    )
     last_resort: bool = Field(
         default=True,
         description="Ask the Hub only for what no other provider knows; false = in its turn",

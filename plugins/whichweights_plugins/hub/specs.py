@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,25 +11,18 @@ from whichweights_plugins.formats.config_json import spec_from_config, spec_with
 from whichweights_plugins.hub.client import Answer
 from whichweights_plugins.hub.counting import Counted, count_weights
 from whichweights_plugins.hub.facts import HubFile, RepoFacts
+from whichweights_plugins.hub.reading import ConfigReading
 from whichweights_plugins.hub.weight_files import model_weights, total_bytes
 from whichweights_schemas.errors import InvalidArgument, UnsupportedArchitecture
 from whichweights_schemas.evidence import Evidence, Unknown
 from whichweights_schemas.models import ModelKind, ModelSpec, ParameterCounts
 
-__all__ = ["ConfigReading", "read_spec"]
+__all__ = ["read_spec"]
 
 _INSTRUCT: Final = re.compile(r"(?i)[-_.](it|instruct|chat|thinking|reasoning)(?![a-z])")
 _BASE: Final = re.compile(r"(?i)[-_.](base|pt|pretrained)(?![a-z])")
 _MANY_LANGUAGES: Final = 100
 _LONGEST_AGE_SECONDS: Final = 1e9
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigReading:
-    """The config.json of the repository, or why there is none to read."""
-
-    values: Mapping[str, object] | None = None
-    problem: str | None = None
 
 
 def read_spec(repo: RepoFacts, reading: ConfigReading, answer: Answer, endpoint: str) -> ModelSpec:

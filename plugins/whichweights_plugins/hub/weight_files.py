@@ -9,7 +9,14 @@ from typing import Final
 from whichweights_plugins.hub.facts import HubFile
 from whichweights_schemas.models import ModelFile
 
-__all__ = ["format_of", "is_gguf_model", "listed_files", "model_weights", "total_bytes"]
+__all__ = [
+    "file_stem",
+    "format_of",
+    "is_gguf_model",
+    "listed_files",
+    "model_weights",
+    "total_bytes",
+]
 
 _SHARD: Final = re.compile(r"-(\d{5})-of-(\d{5})(?=\.[a-z]+$)")
 _GGUF_FORMAT: Final = re.compile(
@@ -53,6 +60,11 @@ def listed_files(files: Sequence[HubFile], limit: int) -> tuple[ModelFile, ...]:
     rows = [_row(path, parts) for path, parts in groups.items()]
     rows.sort(key=lambda row: (row.format is None, bool(row.note), row.size_bytes, row.path))
     return tuple(rows[:limit])
+
+
+def file_stem(path: str) -> str:
+    """The name that all parts of one file share."""
+    return _group(path)[0]
 
 
 def _row(path: str, parts: Sequence[HubFile]) -> ModelFile:

@@ -90,12 +90,12 @@ Options = Annotated[VramOptions, BeforeValidator(as_mapping)]
 class EstimateVramArguments(ToolArguments):
     """How much memory does this model need, run this way, on these devices?"""
 
-    model: Name = Field(description='Hub repo id, "llama 3.1 8b", or a bare size "7B"')
+    model: Name = Field(description='Hub id, "llama 3.1 8b", or a size "7B"')
     quantization: Name = Field(
-        default="auto", description="auto, native, or a format: Q4_K_M, FP8, AWQ …"
+        default="auto", description="auto, native, Q4_K_M, FP8, AWQ-Int4 …"
     )
     context_tokens: Tokens | None = Field(
-        default=None, description="Per sequence, prompt plus output. Default: min(8192, window)"
+        default=None, description="Prompt plus output. Default min(8192, window)"
     )
     concurrent_sequences: Sequences = 1
     kv_cache_type: KvCacheChoice = "auto"
@@ -103,7 +103,7 @@ class EstimateVramArguments(ToolArguments):
     workload: WorkloadChoice = "inference"
     accelerators: Names = Field(
         default=("live",),
-        description='ONE machine: "live", or names and sizes such as "2x RTX 4090", "24GiB"',
+        description='ONE machine: "live", "2x RTX 4090", "24GiB", "64GiB RAM"',
     )
     options: Options = Field(default=VramOptions(), description="Engine and training switches")
 

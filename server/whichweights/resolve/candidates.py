@@ -48,7 +48,10 @@ async def gather_pool(session: ProviderSession, names: Sequence[str]) -> Pool:
     """
     known: dict[str, ModelSpec] = {}
     wanted = CandidateFilter()
-    async for _, batch in session.batches(ModelProvider, lambda p: p.candidates(wanted)):
+    offers = session.batches(
+        ModelProvider, lambda p: p.candidates(wanted), where=lambda p: not p.last_resort
+    )
+    async for _, batch in offers:
         for spec in batch:
             known.setdefault(spec.id, spec)
     if not names:

@@ -134,7 +134,7 @@ async def _guess(
     partial = found.matching("partial")
     if partial:
         ref, notes = _one_of(partial, query, argument)
-        return ref, (*notes, f"“{_short(query)}” was understood as {ref.id}")
+        return ref, (*notes, f"“{_short(query)}” was understood as {ref.id}{_why(session)}")
     await _refuse_hosted(session, query, argument)
     if isinstance(found.refused, ModelGated):
         raise found.refused

@@ -294,10 +294,8 @@ SPEC = ToolSpec(
     name="estimate_vram",
     title="Estimate VRAM",
     description=(
-        "Will this model fit? GPU memory for running it: weights, KV cache for its real attention "
-        "(GQA, MLA, sliding window, hybrid), engine buffers, with a low-high band, verdict, "
-        "longest context that fits, speed where measured, and what to change. GiB. "
-        "`accelerators` is one machine; compare machines with several calls."
+        "Will this model fit, to run or to fine-tune? Memory (GiB) by part for its real attention "
+        "and engine, band, verdict, longest context that fits, decode speed, what to change."
     ),
     arguments=EstimateVramArguments,
     result=EstimateVramResult,

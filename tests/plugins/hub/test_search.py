@@ -9,7 +9,7 @@ from invented import dense, mixture, packed
 from local_hub import Fault, File, LocalHub, MakeProvider, Repo, text_file
 
 from whichweights_plugins.hub.facts import HubFile
-from whichweights_plugins.hub.gguf_files import as_gguf_name
+from whichweights_plugins.hub.gguf_names import as_gguf_name
 from whichweights_plugins.hub.provider import HubProvider
 from whichweights_plugins.hub.search import as_repo_id, search_words
 from whichweights_plugins.hub.weight_files import format_of, listed_files, model_weights

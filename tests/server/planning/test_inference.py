@@ -276,7 +276,7 @@ def test_copies_of_experts_stand_on_the_first_device_only():
 
     plan, copies = planned("b9500")
     slack = [device.needed_high_bytes - device.needed_bytes for device in plan.devices]
-    assert slack[0] >= copies.high - copies.bytes > 2 * slack[1]
+    assert slack[0] - slack[1] > 0.8 * (copies.high - copies.bytes)
     assert copies.bytes > 200 * 2**20
     assert planned("ik_llama.cpp 3712")[1].bytes == 0
 
