@@ -9,7 +9,13 @@ from whichweights.planning.inference import plan_inference
 from whichweights.planning.kv_cache import cache_rows
 from whichweights.planning.memory_types import Group, MemoryPlan
 from whichweights_schemas.accelerators import Accelerator
-from whichweights_schemas.deployment import Deployment, Engine, EngineOptions, KvCacheType
+from whichweights_schemas.deployment import (
+    Deployment,
+    Engine,
+    EngineOptions,
+    KvCacheType,
+    TrainingOptions,
+)
 from whichweights_schemas.models import ModelSpec
 
 MIB = 2**20
@@ -72,6 +78,7 @@ def plan_case(
     options: dict[str, Any] | None = None,
     devices: tuple[Accelerator, ...] = (),
     memory: Accelerator | None = None,
+    adapter_rank: int | None = None,
 ) -> MemoryPlan:
     """The plan of a deployment; options that a case does not state are left out."""
     given = {name: value for name, value in (options or {}).items() if value is not None}
@@ -84,6 +91,7 @@ def plan_case(
         options=EngineOptions(**given),
         accelerators=devices,
         memory=memory,
+        training=TrainingOptions(lora_rank=adapter_rank),
     )
     return plan_inference(spec, deployment)
 

@@ -60,13 +60,23 @@ def _vllm(case: Case, spec: ModelSpec) -> list[Pair]:
         "engine_version": case.get("engine_version"),
         "gpu_memory_utilization": case.get("gpu_memory_utilization"),
         "max_batched_tokens": case.get("max_batched_tokens"),
+        "max_num_seqs": case.get("max_num_seqs"),
         "tensor_parallel": tensor,
         "pipeline_parallel": pipeline,
     }
     kv: KvCacheType = "fp8" if case.get("kv_cache_type") == "fp8" else "bf16"
     devices = roomy_devices(ranks, round(size * GIB)) if size else roomy_devices(ranks)
     context = case.get("context_tokens") or 2048
-    plan = plan_case(spec, "vllm", quantization, context, kv=kv, options=options, devices=devices)
+    plan = plan_case(
+        spec,
+        "vllm",
+        quantization,
+        context,
+        kv=kv,
+        options=options,
+        devices=devices,
+        adapter_rank=case.get("lora_rank"),
+    )
     rules = simple_rules(spec, plan, quantization, with_cache=False)
     found = _vllm_parts(case, plan, rules)
     if case.get("dtype") != "float32":

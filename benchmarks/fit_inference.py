@@ -187,6 +187,7 @@ def vllm_settings(case: Case) -> Settings:
     given = {
         "engine_version": case.get("engine_version"),
         "max_batched_tokens": case.get("max_batched_tokens"),
+        "max_num_seqs": case.get("max_num_seqs"),
         "tensor_parallel": case.get("tensor_parallel"),
     }
     size = case.get("device_gib")

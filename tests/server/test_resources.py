@@ -110,6 +110,7 @@ async def test_resources_and_templates_are_listed():
         "whichweights://schemas/{tool}",
         "whichweights://models/{+id}",
         "whichweights://quantizations/{+tag}",
+        "whichweights://glossary/{term}",
     ]
     assert {one.mime_type for one in (*listed, *templates)} == {"application/json"}
 
@@ -127,6 +128,11 @@ async def test_resources_and_templates_are_listed():
 )
 async def test_a_resource_is_the_answer_of_its_tool(mode: str, uri: str, asked: str):
     assert (await read(uri, mode))["asked"] == asked
+
+
+@pytest.mark.parametrize("name", ["pruning", "PRUNING", "structured%20pruning"])
+async def test_a_word_of_the_glossary_is_read_by_name_and_alias(name: str):
+    assert (await read(f"whichweights://glossary/{name}"))["term"] == "pruning"
 
 
 async def test_a_schema_resource_is_the_published_schema_of_the_tool():
@@ -147,6 +153,7 @@ async def test_the_providers_resource_is_what_the_registry_says():
         ("whichweights://models/nobody", ["org/model"]),
         ("whichweights://models/", None),
         ("whichweights://quantizations/Q99", ["Q4_K_M"]),
+        ("whichweights://glossary/sparsety", ["sparsity"]),
         ("elsewhere://x", None),
     ],
 )

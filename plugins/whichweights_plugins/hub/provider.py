@@ -11,10 +11,10 @@ from whichweights_plugins._cache import AnswerCache, default_cache_file
 from whichweights_plugins.hub.client import Answer, HubClient
 from whichweights_plugins.hub.facts import HubFile, RepoFacts, is_listing, is_repo, read_repo
 from whichweights_plugins.hub.gguf_names import GgufName, as_gguf_name, chosen_parts
+from whichweights_plugins.hub.reading import ConfigReading, ReadFile
 from whichweights_plugins.hub.relatives import FINETUNED, QUANTIZED, relatives_of
 from whichweights_plugins.hub.search import as_repo_id, rank, search_words
 from whichweights_plugins.hub.settings import HubSettings
-from whichweights_plugins.hub.reading import ConfigReading, ReadFile
 from whichweights_plugins.hub.weight_files import listed_files
 from whichweights_schemas.errors import (
     InvalidArgument,

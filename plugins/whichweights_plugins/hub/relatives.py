@@ -43,6 +43,8 @@ def _row(repo: RepoFacts, relation: _Relation) -> ModelRelative:
         relation=relation,
         parameters=counted.total if counted else None,
         note=", ".join(_told(repo)) or None,
+        publisher=repo.id.partition("/")[0],
+        downloads=repo.downloads,
     )
 
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from whichweights_plugins.formats.config_json import spec_from_config, spec_without_layers
+from whichweights_plugins.formats.quantization_config import quantization_from_config
 from whichweights_plugins.hub.client import Answer
 from whichweights_plugins.hub.counting import Counted, count_weights
 from whichweights_plugins.hub.facts import HubFile, RepoFacts
 from whichweights_plugins.hub.reading import ConfigReading
 from whichweights_plugins.hub.weight_files import model_weights, total_bytes
-from whichweights_schemas.errors import InvalidArgument, UnsupportedArchitecture
+from whichweights_schemas.errors import (
+    InvalidArgument,
+    UnknownQuantization,
+    UnsupportedArchitecture,
+)
 from whichweights_schemas.evidence import Evidence, Unknown
 from whichweights_schemas.models import ModelKind, ModelSpec, ParameterCounts
+from whichweights_schemas.quantization import Quantization
 
 __all__ = ["read_spec"]
 
 _INSTRUCT: Final = re.compile(r"(?i)[-_.](it|instruct|chat|thinking|reasoning)(?![a-z])")
 _BASE: Final = re.compile(r"(?i)[-_.](base|pt|pretrained)(?![a-z])")
+_FLOATS: Final = {"BF16": 16.0, "F16": 16.0, "F32": 32.0}
+_ALMOST_ALL: Final = 0.95
 _MANY_LANGUAGES: Final = 100
 _LONGEST_AGE_SECONDS: Final = 1e9
 
@@ -41,6 +49,9 @@ def read_spec(repo: RepoFacts, reading: ConfigReading, answer: Answer, endpoint:
     if stored is None:
         reason = "the repository holds no one complete set of weight files with sizes"
         unknown.append(Unknown(field="stored_bytes", reason=reason))
+    native = spec.native or _native(repo)
+    if native is not None:
+        unknown = [entry for entry in unknown if entry.field != "native"]
     made_from = _made_from(repo)
     return spec.model_copy(
         update={
@@ -52,6 +63,7 @@ def read_spec(repo: RepoFacts, reading: ConfigReading, answer: Answer, endpoint:
             "gated": repo.gated,
             "languages": repo.languages[:_MANY_LANGUAGES],
             "max_context_tokens": window,
+            "native": native,
             "stored_bytes": stored,
             "unknown": tuple(unknown),
             "notes": (*spec.notes, *_notes(repo, made_from)),
@@ -99,6 +111,20 @@ def _shaped(
         parameters=parameters,
         unknown=tuple(Unknown(field=name, reason=reason) for name in missing),
     )
+
+
+def _native(repo: RepoFacts) -> Quantization | None:
+    """How the weights are stored, where no config.json could be read: by what the Hub lists."""
+    try:
+        stated = quantization_from_config(repo.config)
+    except (UnknownQuantization, InvalidArgument):
+        return None
+    if stated is not None or not repo.counts:
+        return stated
+    name, count = max(repo.counts.items(), key=lambda row: row[1])
+    if name not in _FLOATS or count < _ALMOST_ALL * sum(repo.counts.values()):
+        return None
+    return Quantization(format=name, bits_per_weight=_FLOATS[name])
 
 
 def _is_safetensors(weights: Sequence[HubFile]) -> bool:

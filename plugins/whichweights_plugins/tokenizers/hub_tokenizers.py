@@ -36,6 +36,8 @@ _TOKENIZER: Final = "tokenizer.json"
 # The tokenizer comes last: where it lies, the others do.
 _FILES: Final = ("tokenizer_config.json", "chat_template.jinja", _TOKENIZER)
 _STEP_BYTES: Final = 2 * 2**20
+_FETCHING_SECONDS: Final = 4.5
+"""One tool call waits 5 s for one question: a little less, so that the error says how far it is."""
 _KEPT: Final = 4
 
 
@@ -97,6 +99,7 @@ class HubTokenizers(TokenizerProvider[HubSettings]):
             if kept is not None:
                 return kept
             raise
+        until = max(until, until - self.settings.timeout + _FETCHING_SECONDS)
         return await self._fetched(repo, revision, read_repo(answer.data), until)
 
     async def _fetched(

@@ -8,7 +8,13 @@ from dataclasses import replace
 from whichweights.planning.choices import GGUF_LADDER, MLX_LADDER, VLLM_LADDER, Run, run_status
 from whichweights.planning.formats import KV_TYPES, Status, decode_tag
 from whichweights.planning.memory_types import MemoryPlan, Verdict
-from whichweights.planning.running import ChosenRun, PlannedRun, RunRequest, plan_run
+from whichweights.planning.running import (
+    ChosenRun,
+    PlannedRun,
+    RunRequest,
+    plan_run,
+    with_options,
+)
 from whichweights_schemas.deployment import Engine, KvCacheType
 from whichweights_schemas.models import ModelSpec
 
@@ -44,6 +50,9 @@ def find_alternatives(
     current = chosen.chosen
     if current.plan.verdict in ("fits", "unknown"):
         return ()
+    if current.plan.verdict == "fits_with_offload" and request.options.cpu_offload is None:
+        # Only a plan without offload serves better: none needs to be looked for with it.
+        request = with_options(request, cpu_offload="none")
     found: list[tuple[str, MemoryPlan]] = []
     for change, planned in _changes(spec, request, current):
         if is_better(planned.plan.verdict, current.plan.verdict):

@@ -68,6 +68,8 @@ def _by_kind(counts: ParameterBreakdown) -> dict[str, int]:
 
 
 def _native_bytes(spec: ModelSpec) -> int | None:
+    if spec.stored_bytes is not None:  # the real sizes of the files beat every formula
+        return spec.stored_bytes
     if spec.native is None:
         return None
     try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import replace
 
 from whichweights.planning._cache_figures import cache_figures
+from whichweights.planning._edge import last_with_room
 from whichweights.planning._machine import (
     host_memory,
     shares_system_memory,
     unused_devices,
     used_devices,
 )
+from whichweights.planning._placed import Placed
 from whichweights.planning._plan_parts import (
     adapter_parts,
     as_prior,
@@ -19,7 +22,7 @@ from whichweights.planning._plan_parts import (
     plan_warnings,
     state_parts,
 )
-from whichweights.planning._ranks import Pool, pool_of, rank_parts, rank_shares
+from whichweights.planning._ranks import pool_of, rank_parts, rank_shares
 from whichweights.planning._settings import (
     OFFLOAD_ENGINES,
     RANK_ENGINES,
@@ -44,7 +47,6 @@ from whichweights.planning.memory_types import (
     MemoryPlan,
     Part,
     Settings,
-    Verdict,
 )
 from whichweights.planning.placement import (
     Amount,
@@ -73,20 +75,6 @@ def plan_inference(spec: ModelSpec, deployment: Deployment) -> MemoryPlan:
         InvalidArgument: settings that contradict each other or the engine.
     """
     return InferencePlanner(spec, deployment).plan()
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """One placement tried: the parts, the loads they make, and what the verdict would be."""
-
-    settings: Settings
-    parts: tuple[Part, ...]
-    loads: tuple[DeviceLoad, ...]
-    cache: CacheBytes
-    gpu_layers: int
-    expert_layers: int
-    verdict: Verdict
-    pool: Pool | None
 
 
 class InferencePlanner:
@@ -205,26 +193,35 @@ class InferencePlanner:
             return whole
         return self._fewest_experts(values) or self._most_layers(values) or whole
 
+    def room_left(self, **values: int) -> int:
+        """Bytes left on the fullest device with everything there; see `place` for the values."""
+        return self.place(**values).least_room
+
     def fits_devices(self, gpu_layers: int) -> bool:
         """Whether so many whole layers fit on the devices, wherever the others lie."""
-        return _fits_devices(self.place(gpu_layers=gpu_layers))
+        return self.place(gpu_layers=gpu_layers).device_room >= 0
 
     def _fewest_experts(self, values: dict[str, int]) -> Placed | None:
         """The placement with the fewest MoE layers' experts in system memory, if any fits."""
-        if not self.moe_layers or self.settings.gpu_layers is not None:
+        count = self.moe_layers
+        if not count or self.settings.gpu_layers is not None:
             return None
-        best = self.place(expert_layers=self.moe_layers, **values)
-        if not _fits_devices(best):
+
+        def kept(layers: int) -> Placed:
+            return self.place(expert_layers=count - layers, **values)
+
+        best = kept(0)
+        room = best.device_room
+        if room < 0:
             return None
-        low, high = 0, self.moe_layers
-        while high - low > 1:
-            middle = (low + high) // 2
-            tried = self.place(expert_layers=middle, **values)
-            if _fits_devices(tried):
-                best, high = tried, middle
-            else:
-                low = middle
-        return best if best.verdict == "fits_with_offload" else None
+        # What the room takes back: exact on one device, else a first guess.
+        layers = min(count - 1, room // max(self.weights.experts))
+        tried = kept(layers)
+        more = layers + 1 < count and kept(layers + 1).device_room >= 0
+        if tried.device_room < 0 or more:
+            layers = last_with_room(lambda n: kept(n).device_room, count - 1)
+            tried = kept(layers)
+        return tried if tried.verdict == "fits_with_offload" else None
 
     def _most_layers(self, values: dict[str, int]) -> Placed | None:
         """The placement with the most whole layers on the devices, if the rest fits the host."""
@@ -233,7 +230,7 @@ class InferencePlanner:
         while high - low > 1:
             middle = (low + high) // 2
             tried = self.place(gpu_layers=middle, **values)
-            if _fits_devices(tried):
+            if tried.device_room >= 0:
                 best, low = tried, middle
             else:
                 high = middle
@@ -273,31 +270,34 @@ class InferencePlanner:
         )
         if not self.devices:
             return (tuple(part for part in engine if part.group != "runtime"),)
-        others = tuple(part for part in engine if part.name != EXPERT_COPIES)
+        others = engine
+        if experts_on_host:
+            others = tuple(part for part in engine if part.name != EXPERT_COPIES)
+        # Equal devices share one tuple, so that sums need not look at each.
+        alike: dict[tuple[bool, str, str | None], tuple[BufferPart, ...]] = {}
         found: list[tuple[BufferPart, ...]] = []
         for index, device in enumerate(self.devices):
-            own = runtime_part(device)
-            shared = others if index else engine
-            found.append((*shared, own) if own else shared)
+            key = (index > 0 and others is not engine, device.kind, device.vendor)
+            if key not in alike:
+                own = runtime_part(device)
+                shared = others if index else engine
+                alike[key] = (*shared, own) if own else shared
+            found.append(alike[key])
         return tuple(found)
 
     def _buffer_parts(self, buffers: tuple[tuple[BufferPart, ...], ...]) -> tuple[Part, ...]:
         """One line for each kind of buffer, summed over the devices."""
-        everywhere = self.settings.engine in RANK_ENGINES
+        everywhere, last = self.settings.engine in RANK_ENGINES, len(buffers) - 1
+        counts = Counter(
+            (id(parts), everywhere or index == last) for index, parts in enumerate(buffers)
+        )
         found: dict[str, Part] = {}
-        for index, parts in enumerate(buffers):
-            with_head = everywhere or index == len(buffers) - 1
+        for parts in {id(parts): parts for parts in buffers}.values():
+            heads, others = counts[id(parts), True], counts[id(parts), False]
             for part in parts:
-                line = part.as_part(int(with_head), int(not with_head))
+                line = part.as_part(heads, others)
                 seen = found.get(part.name)
-                if seen is not None:
-                    line = replace(
-                        seen,
-                        bytes=seen.bytes + line.bytes,
-                        low=seen.low + line.low,
-                        high=seen.high + line.high,
-                    )
-                found[part.name] = line
+                found[part.name] = line if seen is None else seen.plus(line)
         return tuple(found.values())
 
     def _loads(
@@ -375,13 +375,3 @@ class InferencePlanner:
             and bool(self.devices)
             and (memory is None or memory.free_bytes is None)
         )
-
-
-def _fits_devices(placed: Placed) -> bool:
-    """True when nothing overflows an accelerator even at the high end."""
-    share = placed.settings.gpu_memory_utilization
-    return all(
-        load.room(share, at_high=True)
-        for load in placed.loads
-        if load.device is not None and load.device.kind != "cpu"
-    )

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from whichweights.planning._edge import last_with_room
 from whichweights.planning.inference import InferencePlanner
+from whichweights_schemas.deployment import Engine
 
 __all__ = ["PlanLimits", "find_limits"]
+
+_CELLS: dict[Engine, int] = {"llama.cpp": 256, "ollama": 256, "mlx": 256, "vllm": 16}
+"""Tokens by which an engine's cache grows."""
 
 _MOST_SEQUENCES = 100_000
 _MOST_TOKENS = 100_000_000
@@ -29,17 +34,6 @@ class PlanLimits:
     reasons: tuple[tuple[str, str], ...]
 
 
-def _largest(fits: Callable[[int], bool], most: int) -> int:
-    """The largest value that fits, 0 if 1 does not; `fits` must not turn true again."""
-    if not fits(1):
-        return 0
-    low, step = 1, 1
-    while low + step <= most and fits(low + step):
-        low += step
-        step *= 2
-    return _between(fits, low, min(low + step, most + 1))
-
-
 def _between(fits: Callable[[int], bool], low: int, high: int) -> int:
     """The largest value that fits, where `low` does (or stands for none) and `high` does not."""
     while high - low > 1:
@@ -52,7 +46,7 @@ def _between(fits: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def find_limits(planner: InferencePlanner) -> PlanLimits:
-    """Bisection over the plan itself: `high` must fit on every device, nothing is offloaded.
+    """Search over the plan itself: `high` must fit on every device, nothing is offloaded.
 
     One token or sequence more does not fit (or is beyond the model's window).
     """
@@ -64,14 +58,9 @@ def find_limits(planner: InferencePlanner) -> PlanLimits:
     window = spec.max_context_tokens
     most = max(window or _MOST_TOKENS, 1)
 
-    def context_fits(tokens: int) -> bool:
-        return planner.place(context_tokens=tokens).verdict == "fits"
-
-    def sequences_fit(count: int) -> bool:
-        return planner.place(sequences=count).verdict == "fits"
-
-    context = most if context_fits(most) else _between(context_fits, 0, most)
-    sequences = _largest(sequences_fit, _MOST_SEQUENCES)
+    step = _CELLS.get(settings.engine, 1)
+    context = last_with_room(lambda tokens: planner.room_left(context_tokens=tokens), most, step)
+    sequences = last_with_room(lambda count: planner.room_left(sequences=count), _MOST_SEQUENCES)
     layers, reason = _gpu_layers(planner)
     reasons = (("gpu_layers", reason),) if reason else ()
     capped = window is not None and context == window

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from whichweights_schemas.accelerators import AcceleratorKind
@@ -49,6 +49,11 @@ class Part:
     source: str
     note: str | None = None
     host: bool = False
+
+    def plus(self, other: Part) -> Part:
+        """The same line with another's bytes."""
+        size, low, high = self.bytes + other.bytes, self.low + other.low, self.high + other.high
+        return replace(self, bytes=size, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True)

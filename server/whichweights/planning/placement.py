@@ -11,7 +11,15 @@ from whichweights.planning.buffers import BufferPart
 from whichweights.planning.memory_types import DevicePlan, Verdict
 from whichweights_schemas.accelerators import Accelerator
 
-__all__ = ["Amount", "DeviceLoad", "LayerLoad", "judge", "split_layers", "split_ranks"]
+__all__ = [
+    "Amount",
+    "DeviceLoad",
+    "LayerLoad",
+    "judge",
+    "least_room",
+    "split_layers",
+    "split_ranks",
+]
 
 
 class Amount(NamedTuple):
@@ -70,17 +78,18 @@ class DeviceLoad:
         """Everything on the device."""
         return self.budgeted.plus(self.outside)
 
-    def room(self, budget_share: float | None, *, at_high: bool) -> bool | None:
-        """Whether it fits: in free memory and, where the engine has one, in its budget."""
-        if self.device is None or self.device.free_bytes is None:
+    def room(self, budget_share: float | None, *, at_high: bool) -> int | None:
+        """Bytes left, negative where it does not fit: in free memory and, where the engine has
+        one, in its budget. None without known free memory."""
+        device = self.device
+        if device is None or device.free_bytes is None:
             return None
-        needed = self.needed.high if at_high else self.needed.bytes
-        if needed > self.device.free_bytes:
-            return False
-        if budget_share is None or self.device.total_bytes is None or self.device.kind == "cpu":
-            return True
+        needed = self.needed
+        left = device.free_bytes - (needed.high if at_high else needed.bytes)
+        if budget_share is None or device.total_bytes is None or device.kind == "cpu":
+            return left
         inside = self.budgeted.high if at_high else self.budgeted.bytes
-        return inside <= int(budget_share * self.device.total_bytes)
+        return min(left, int(budget_share * device.total_bytes) - inside)
 
     def plan(self, budget_share: float | None) -> DevicePlan:
         """The device as it stands in the answer."""
@@ -128,8 +137,9 @@ def split_ranks(
     """
     found: list[DeviceLoad] = []
     total, reached, before = sum(shares), 0, Amount()
+    amounts = {key: _amounts(parts, True) for key, parts in {id(p): p for p in buffers}.items()}
     for device, weight, parts in zip(ranks, shares, buffers, strict=True):
-        inside, outside = _amounts(parts, True)
+        inside, outside = amounts[id(parts)]
         reached += weight
         upto = Amount(*(size * reached // total for size in shared))
         share, before = upto.minus(before), upto
@@ -216,22 +226,33 @@ def _loads(
     return tuple(found)
 
 
+def _checked(loads: tuple[DeviceLoad, ...], offloaded: bool) -> list[DeviceLoad]:
+    """Loads that a verdict looks at: system memory counts where something was moved there."""
+    if offloaded or len(loads) == 1:
+        return list(loads)
+    return [load for load in loads if load.device is not None and load.device.kind != "cpu"]
+
+
+def least_room(loads: tuple[DeviceLoad, ...], budget_share: float | None) -> int:
+    """Bytes left at the high end on the fullest device, nothing offloaded: negative unless the
+    verdict is "fits". Memory of unknown size leaves nothing."""
+    rooms = [load.room(budget_share, at_high=True) for load in _checked(loads, offloaded=False)]
+    return min((-1 if room is None else room for room in rooms), default=0)
+
+
 def judge(loads: tuple[DeviceLoad, ...], budget_share: float | None, *, offloaded: bool) -> Verdict:
     """The verdict of a placement; `offloaded`: layers or experts were moved to system memory.
 
     System memory of unknown size is no obstacle to what an engine always keeps there.
     """
-    checked = [
-        load
-        for load in loads
-        if offloaded or len(loads) == 1 or (load.device is not None and load.device.kind != "cpu")
-    ]
-    high = [load.room(budget_share, at_high=True) for load in checked]
+    checked = _checked(loads, offloaded)
     middle = [load.room(budget_share, at_high=False) for load in checked]
-    if False in middle:
+    if any(room is not None and room < 0 for room in middle):
         return "does_not_fit"
     if None in middle:
         return "unknown"
+    high = [load.room(budget_share, at_high=True) for load in checked]
+    all_high = all(room is not None and room >= 0 for room in high)
     if offloaded:
-        return "fits_with_offload" if all(high) else "does_not_fit"
-    return "fits" if all(high) else "tight"
+        return "fits_with_offload" if all_high else "does_not_fit"
+    return "fits" if all_high else "tight"

@@ -30,8 +30,8 @@ class ReadyFile:
 
 
 def is_gguf_copy(relative: ModelRelative) -> bool:
-    """Whether a repository holds GGUF files, one for each of many formats."""
-    return "gguf" in relative.id.lower()
+    """Whether a repository holds GGUF files, by its name or what its provider says of it."""
+    return "gguf" in f"{relative.id} {relative.note or ''}".lower()
 
 
 def repositories_of_format(

@@ -140,11 +140,21 @@ async def _guess(
         raise found.refused
     hint = _FILES_HINT if _is_file(query) else _NAMES_HINT
     raise ModelNotFound(
-        f"no model is known as “{_short(query)}”{_why(session)}",
+        f"no model is known as “{_short(query)}”{_asked(session)}{_why(session)}",
         field=argument,
         hint=hint,
         suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN],
     )
+
+
+def _asked(session: ProviderSession) -> str:
+    """Who had no answer, where more than the catalogue was asked."""
+    answered = [
+        report.name
+        for report in session.reports
+        if report.kind == ModelProvider.kind and report.status == "answered"
+    ]
+    return f", asked: {', '.join(answered)}" if len(answered) > 1 else ""
 
 
 def _why(session: ProviderSession, provider: str | None = None) -> str:

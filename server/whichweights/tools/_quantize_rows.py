@@ -51,7 +51,7 @@ def plan_row(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceL
             metric="mean KLD",
             value=round(loss.value, 4),
             model=loss.model,
-            source="llama.cpp README",
+            source="llama.cpp",
         ),
         quality_note=_quality_note(spec, option),
         decode_tokens_per_second=_speed(option, rank, record),
@@ -101,8 +101,8 @@ def with_commands(
     if isinstance(recipe, NoRecipe):
         record.unknown("plans.commands, verify", recipe.reason)
         return plan
-    for tool in recipe.tools[-1:]:
-        source = f"{tool.name} {tool.version}: its own documentation"
+    for tool in recipe.tools[-1:] if alone else ():
+        source = f"{tool.name} {tool.version}: {tool.source}"
         record.add("plans.commands", "published", source, date=tool.date)
     if recipe.calibration:
         record.warn(f"calibration: {recipe.calibration}")

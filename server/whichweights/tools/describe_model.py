@@ -281,7 +281,7 @@ def text(result: DescribeModelResult) -> str:
         if result.parameters.active and result.parameters.active < result.parameters.total:
             line += f", {result.parameters.active / 1e9:.2f} B active per token"
         if result.parameters.native_gib is not None:
-            line += f"; {result.parameters.native_gib:g} GiB as {result.parameters.native_format}"
+            line += f"; {result.parameters.native_gib:g} GiB as {result.parameters.native_format or 'stored'}"
         lines.append(line)
     if result.cache and result.cache.bytes_per_token is not None:
         lines.append(

@@ -41,7 +41,11 @@ def sharded(tensors: Shapes, shards: int) -> dict[str, File]:
         f"model-{number:05}-of-{shards:05}.safetensors": safetensors_file(part)
         for number, part in enumerate(parts, 1)
     }
-    index = {"metadata": {}, "weight_map": dict.fromkeys(tensors, "model")}
+    places = {
+        name: f"model-{index % shards + 1:05}-of-{shards:05}.safetensors"
+        for index, name in enumerate(tensors)
+    }
+    index = {"metadata": {}, "weight_map": places}
     return {**files, "model.safetensors.index.json": text_file(index)}
 
 

@@ -27,6 +27,8 @@ from starlette.routing import Route
 from whichweights_plugins.hub.provider import HubProvider
 
 MakeProvider = Callable[..., HubProvider]
+Receive = Callable[[], Any]
+Send = Callable[[Mapping[str, Any]], Any]
 GOOD_TOKEN = "hf_good"
 WIDTHS = {"F32": 4, "BF16": 2, "F16": 2, "I32": 4, "U8": 1, "F8_E4M3": 1, "I64": 8, "U32": 4}
 Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -128,6 +130,7 @@ class LocalHub:
         self.faults: list[Fault] = []
         self.log: list[Logged] = []
         self.page_size = 100
+        self.lives = 0
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._port = self._socket.getsockname()[1]
         self.endpoint = f"http://127.0.0.1:{self._port}"
@@ -137,6 +140,7 @@ class LocalHub:
             Route("/api/models", self._list),
             Route("/api/models/{owner}/{name}", self._info),
             Route("/api/models/{owner}/{name}/revision/{revision}", self._info),
+            Route("/api/models/{owner}/{name}/tree/{revision}", self._tree),
             Route("/{owner}/{name}/resolve/{revision}/{path:path}", self._resolve),
             Route("/storage/{owner}/{name}/{path:path}", self._storage),
         ]
@@ -164,6 +168,7 @@ class LocalHub:
         for kept in (self.repos, self.moved, self.faults, self.log):
             kept.clear()
         self.page_size = 100
+        self.lives += 1
         hanging, self._hanging = self._hanging, []
         for loop, released in hanging:
             loop.call_soon_threadsafe(released.set)
@@ -223,9 +228,20 @@ class LocalHub:
         blobs = request.query_params.get("blobs", "").lower() == "true"
         return _json(request, _described(repo, files=True, blobs=blobs))
 
+    async def _tree(self, request: Request) -> Response:
+        repo = self._repo(request)
+        if isinstance(repo, Response):
+            return repo
+        rows = [
+            {"type": "file", "path": path, "size": file.size, "oid": file.digest[:40]}
+            for path, file in repo.files.items()
+        ]
+        return _json(request, rows)
+
     async def _list(self, request: Request) -> Response:
         query = request.query_params
-        found = [repo for repo in self.repos.values() if _matches(repo, query.get("search"))]
+        wanted = query.get("search", "").lower()
+        found = [repo for repo in self.repos.values() if wanted in repo.id.lower()]
         for tag in query.getlist("filter"):
             found = [repo for repo in found if tag in repo.tags]
         if query.get("sort") == "downloads":
@@ -237,10 +253,11 @@ class LocalHub:
         if start + limit < len(found):
             rest = {**query, "cursor": str(start + limit)}
             headers["Link"] = f'<{self.endpoint}/api/models?{urlencode(rest)}>; rel="next"'
-        wanted = query.getlist("expand")
+        expanded = query.getlist("expand")
         rows = [_described(repo, files=False, blobs=False) for repo in page]
-        if wanted:
-            rows = [{key: row[key] for key in ("_id", "id", *wanted) if key in row} for row in rows]
+        if expanded:
+            keys = ("_id", "id", *expanded)
+            rows = [{key: row[key] for key in keys if key in row} for row in rows]
         return _json(request, rows, headers)
 
     async def _resolve(self, request: Request) -> Response:
@@ -274,10 +291,6 @@ class LocalHub:
         return _served(request, file, {"ETag": f'"{file.digest}"'})
 
 
-Receive = Callable[[], Any]
-Send = Callable[[Mapping[str, Any]], Any]
-
-
 class _Recorder:
     """Outermost: counts what is sent, and lets go wrong what a test wants to go wrong."""
 
@@ -286,7 +299,7 @@ class _Recorder:
         self._app = app
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        status, sent = 0, 0
+        status, sent, life = 0, 0, self._hub.lives
 
         async def counting(message: Mapping[str, Any]) -> None:
             nonlocal status, sent
@@ -305,7 +318,8 @@ class _Recorder:
                 await self._misbehave(fault, counting)
         finally:
             logged = Logged(scope["method"], scope["path"], query, headers, status, sent)
-            self._hub.log.append(logged)
+            if life == self._hub.lives:  # one that hung until the reset is of the past
+                self._hub.log.append(logged)
 
     async def _misbehave(self, fault: Fault, send: Send) -> None:
         if fault.kind == "hang":
@@ -366,10 +380,6 @@ def _sibling(path: str, file: File, blobs: bool) -> dict[str, object]:
         if file.lfs:
             entry["lfs"] = {"sha256": file.digest, "size": file.size, "pointerSize": 135}
     return entry
-
-
-def _matches(repo: Repo, search: str | None) -> bool:
-    return search is None or search.lower() in repo.id.lower()
 
 
 def _served(request: Request, file: File, headers: Mapping[str, str]) -> Response:

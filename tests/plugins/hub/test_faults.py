@@ -110,6 +110,19 @@ async def test_a_wait_that_would_outlast_the_deadline_is_not_begun(
     assert len(hub.log) == 1  # nor is a Hub that asked for patience asked again
 
 
+async def test_a_hub_out_of_reach_is_left_alone_for_a_while(hub: LocalHub, make: MakeProvider):
+    hub.faults.append(Fault("/api/models", kind="hang"))
+    patient = make(timeout=0.3)
+    with pytest.raises(ProviderTimeout):
+        await patient.find(FindModel(query=ID))
+    with anyio.fail_after(0.25), pytest.raises(ProviderFailed, match="out of reach"):
+        await patient.find(FindModel(query=ID))
+    eager = make(timeout=0.3, pause_seconds=0)
+    for _ in range(2):
+        with pytest.raises(ProviderTimeout):
+            await eager.find(FindModel(query=ID))
+
+
 async def test_an_answer_without_end_is_cut(hub: LocalHub, provider: HubProvider):
     huge = json.dumps({"id": ID, "padding": "x" * 9_000_000}).encode()
     hub.faults.append(Fault("/api/models", body=huge))

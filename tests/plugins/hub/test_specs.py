@@ -163,6 +163,8 @@ async def test_a_gated_repository_tells_its_size_and_says_what_its_shape_would_n
     assert spec.gated is True
     assert spec.parameters.total == model.parameters
     assert spec.stored_bytes is not None
+    assert spec.native is not None
+    assert spec.native.format == "BF16"
     assert spec.layout == ()
     assert "gated" in reasons(spec)["blocks"]
     assert "HF_TOKEN" in reasons(spec)["blocks"]

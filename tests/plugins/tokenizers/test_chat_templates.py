@@ -156,7 +156,9 @@ TOOL = {
 CALL = {
     "role": "assistant",
     "content": None,
-    "tool_calls": ({"type": "function", "function": {"name": "f", "arguments": {"é": [1.5, True]}}},),
+    "tool_calls": (
+        {"type": "function", "function": {"name": "f", "arguments": {"é": [1.5, True]}}},
+    ),
 }
 TURNS = (
     {"role": "system", "content": "  Be brief. "},

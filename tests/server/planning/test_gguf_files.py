@@ -109,9 +109,7 @@ def test_every_tensor_of_a_file_stands_in_exactly_one_row(
 def test_the_rows_name_the_layers_and_the_rule():
     file = gguf_file(LLAMA_31_8B, "Q4_K_M")
     assert file is not None
-    lifted = next(
-        g for g in tensor_groups(file.mixture) if (g.part, g.type) == ("attn_v", "Q6_K")
-    )
+    lifted = next(g for g in tensor_groups(file.mixture) if (g.part, g.type) == ("attn_v", "Q6_K"))
     assert lifted.layers == "0-3,6,9,12,15,18,21,24,27-31"
     assert (lifted.count, lifted.rule) == (16, "g")
 

@@ -27,7 +27,7 @@ out, 25 runs of 7 families."""
 
 WIDE_BYTES: Final = 38.6
 """Before 0.17: bytes per vocabulary entry and sequence (0.11 to 0.16: Llama-8B 4.76 GiB, Qwen 5.6;
-0.6.6 and 0.8.5 with 256 sequences alike)."""
+0.6.6 to 0.8.5 alike, with 128 to 320 sequences)."""
 
 _FORWARD: Final = 3
 """MLP widths and hidden states of 16 bits alive in a forward pass, per token: 3 ff + 3 h gives
@@ -40,7 +40,7 @@ _BAND: Final = (0.92, 1.12)
 _MOE_BAND: Final = (0.8, 1.3)
 _WIDE_BAND: Final = (0.45, 1.2)
 _EARLY_BAND: Final = (0.2, 1.5)
-"""Before 0.11: trainers that set max_num_seqs themselves lie at half, one log at a fifth."""
+"""Before 0.11: within 6 % on Qwen logs that print max_num_seqs, one Llama log at a fifth."""
 
 _NON_TORCH: Final = {
     # (0.18 or newer, several tensor ranks): GiB, low, high

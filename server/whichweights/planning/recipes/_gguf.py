@@ -15,7 +15,7 @@ __all__ = ["download", "from_checkpoint", "gguf_recipe"]
 _FLOATS: Final = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
 _SOURCE: Final = "source"
 _SIXTEEN: Final = "bf16.gguf"
-_CALIBRATION: Final = "calibration.txt: plain text of the kind and languages you use"
+_CALIBRATION: Final = "plain text of the kind and languages you use, as calibration.txt"
 _LOGITS: Final = "11 to 37 GiB"
 """llama.cpp tools/perplexity/README.md: 11 GiB for Llama 2's 32,000, 37 for Llama 3's 128,000."""
 
