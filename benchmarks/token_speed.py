@@ -76,8 +76,14 @@ def small_tokenizer() -> tokenizers.Tokenizer:
     return made
 
 
-async def timed(work: Callable[[], Awaitable[object]]) -> tuple[float, float]:
-    """Seconds, and the longest time in milliseconds that the event loop was not free."""
+async def seconds_of(work: Callable[[], Awaitable[object]]) -> float:
+    start = time.perf_counter()
+    await work()
+    return time.perf_counter() - start
+
+
+async def longest_gap_ms(work: Callable[[], Awaitable[object]]) -> float:
+    """The longest time that the event loop was not free while the work went on."""
     longest = 0.0
     over = anyio.Event()
 
@@ -90,11 +96,9 @@ async def timed(work: Callable[[], Awaitable[object]]) -> tuple[float, float]:
 
     async with anyio.create_task_group() as group:
         group.start_soon(watch)
-        start = time.perf_counter()
         await work()
-        seconds = time.perf_counter() - start
         over.set()
-    return seconds, 1000 * longest
+    return 1000 * longest
 
 
 def resident_mib() -> float:
@@ -118,10 +122,10 @@ async def compared(
     await toolbox.count_tokens(models=name, text="warm")
     # In turns, so that what else the machine does meets both; the best of each is the least
     # disturbed one.
-    rounds = [(await timed(ours), await timed(theirs)) for _ in range(ROUNDS)]
-    ours_s = min(mine[0] for mine, _ in rounds)
-    theirs_s = min(raw_run[0] for _, raw_run in rounds)
-    gap = median([mine[1] for mine, _ in rounds])
+    rounds = [(await seconds_of(ours), await seconds_of(theirs)) for _ in range(ROUNDS)]
+    ours_s = min(mine for mine, _ in rounds)
+    theirs_s = min(raw_s for _, raw_s in rounds)
+    gap = median([await longest_gap_ms(ours) for _ in range(3)])
     share = theirs_s / ours_s
     return [
         name,

@@ -1,6 +1,6 @@
 """Claims about tokens that circulate, each held against what the tools say.
 
-The claims are those of introductory articles on choosing a model; the verdict is in the test's name.
+The claims are those of introductory articles on choosing a model; each name says the verdict.
 """
 
 from __future__ import annotations

@@ -209,9 +209,10 @@ def _loads(
 ) -> tuple[DeviceLoad, ...]:
     """Device loads from the bytes of each place; the band is shared out so that none is lost."""
     found: list[DeviceLoad] = []
-    total, reached, before = max(1, load.total), 0, Amount()
+    # What always lies in system memory takes no share of a band that the layers and cache have.
+    total, reached, before = max(1, load.total - load.host), 0, Amount()
     for index, size in enumerate(sizes):
-        reached += size
+        reached += size - (load.host if index == len(devices) else 0)
         upto = Amount(0, load.slack.low * reached // total, load.slack.high * reached // total)
         slack, before = upto.minus(before), upto
         amount, outside = Amount(size, size - slack.low, size + slack.high), Amount()

@@ -316,4 +316,5 @@ SPEC = ToolSpec(
     result=DescribeModelResult,
     run=run,
     text=text,
+    open_world=True,  # a name nobody here knows is looked up on the Hub
 )

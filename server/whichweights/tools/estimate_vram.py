@@ -301,4 +301,5 @@ SPEC = ToolSpec(
     result=EstimateVramResult,
     run=run,
     text=vram_text,
+    open_world=True,  # a name nobody here knows is looked up on the Hub
 )

@@ -203,4 +203,5 @@ SPEC = ToolSpec(
     result=RecommendModelResult,
     run=run,
     text=recommend_text,
+    open_world=True,  # a name nobody here knows is looked up on the Hub
 )

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 from corpus import TEXTS
@@ -27,7 +28,8 @@ def byte_level() -> tokenizers.Tokenizer:
         show_progress=False,
     )
     made.train_from_iterator(TEXTS, trainer)
-    made.add_tokens([tokenizers.AddedToken("<think>", special=False)])
+    added: Any = made  # the library types its list of tokens as a list of anything
+    added.add_tokens([tokenizers.AddedToken("<think>", special=False)])
     made.post_processor = processors.TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", 0)]
     )

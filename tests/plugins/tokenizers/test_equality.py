@@ -54,8 +54,20 @@ def reference(name: str, tokenizer: Tokenizer) -> Callable[[str], Sequence[int]]
             return theirs.encode_ordinary(text)
 
         return ids
-    words: Any = tokenizer._words  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # the package's own tokenizer
-    return lambda text: words.encode(text, bos=False, eos=False)
+    return mistrals(name)
+
+
+def mistrals(name: str) -> Callable[[str], Sequence[int]]:
+    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
+    made: Any = MistralTokenizer
+    whole = made.v3(is_tekken=True) if name.endswith("tekken") else getattr(made, name[-2:])()
+    words: Any = whole.instruct_tokenizer.tokenizer
+
+    def ids(text: str) -> Sequence[int]:
+        return words.encode(text, bos=False, eos=False)
+
+    return ids
 
 
 @pytest.mark.parametrize("name", [*OPENAI, *OPEN, *MISTRAL])
@@ -122,7 +134,11 @@ async def test_a_package_whose_vocabulary_is_not_the_makers_is_refused(
     from whichweights_schemas.errors import NoTokenizer
 
     changed = dataclasses.replace(_vocabulary_facts.FAMILIES[0], sha256="0" * 64)
-    monkeypatch.setattr(open_vocabularies, "family_of", lambda _name: changed)
+
+    def changed_family(_name: str) -> _vocabulary_facts.FamilyFacts:
+        return changed
+
+    monkeypatch.setattr(open_vocabularies, "family_of", changed_family)
     with pytest.raises(NoTokenizer) as caught:
         await construct(OpenVocabularies).tokenizer(TokenizerRequest(name="llama3"))
     assert "sha256" in caught.value.message

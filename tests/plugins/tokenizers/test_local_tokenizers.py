@@ -164,7 +164,11 @@ async def test_what_was_downloaded_is_found_in_the_cache_of_the_hub(tmp_path: Pa
 
 async def test_the_operators_map_comes_first(tmp_path: Path):
     folder = write(tmp_path / "anywhere", sentence_pieces())
-    settings = {"folders": {"my-model": str(folder)}, "roots": [], "hub_cache": str(tmp_path)}
+    settings: dict[str, object] = {
+        "folders": {"my-model": str(folder)},
+        "roots": [],
+        "hub_cache": str(tmp_path),
+    }
     provider = construct(LocalTokenizers, settings)
     assert await provider.tokenizer(TokenizerRequest(name="my-model"))
     assert list(await provider.known_names()) == ["my-model"]

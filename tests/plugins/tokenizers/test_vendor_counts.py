@@ -1,4 +1,4 @@
-"""Count endpoints: never asked without a configured key, asked in the vendor's own form with one."""
+"""Count endpoints: never asked without a configured key, else in the vendor's own form."""
 
 from __future__ import annotations
 

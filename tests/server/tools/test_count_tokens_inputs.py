@@ -66,7 +66,7 @@ async def test_tools_follow_the_documented_rule_where_it_is_documented(tools: To
 
 @pytest.mark.parametrize("kind", ["image_url", "input_image", "image", "input_audio", "file"])
 async def test_an_image_is_refused_by_name(tools: Toolbox, kind: str):
-    message = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": kind, "x": {}}]}
+    message = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": kind, "x": "y"}]}
     with pytest.raises(InvalidArgument) as caught:
         await tools.count_tokens(models="gpt-4o", messages=[message])
     assert kind in caught.value.message

@@ -92,7 +92,7 @@ async def test_the_rules_in_circulation_stand_beside_the_figure_with_their_error
 
 @pytest.mark.parametrize(
     ("workload", "options"),
-    [("inference", {"lora_rank": 8}), ("lora", {"gpu_memory_utilization": 0.9})],
+    [("inference", {"micro_batch": 8}), ("lora", {"gpu_memory_utilization": 0.9})],
 )
 async def test_a_switch_that_does_nothing_for_the_workload_is_refused(
     workload: str, options: dict[str, object]
