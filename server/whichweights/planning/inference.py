@@ -327,7 +327,11 @@ class InferencePlanner:
             outside = settings.engine == "sglang"
             return split_ranks(self.devices, shared, shares, buffers, activations_outside=outside)
         slack = Amount(0, shared.bytes - shared.low, shared.high - shared.bytes)
-        load = self._layer_load(settings, cache, state, slack)
+        own = Amount()
+        for part in (part for part in parts if part.host):
+            own = own.plus(Amount(0, part.bytes - part.low, part.high - part.bytes))
+        load = self._layer_load(settings, cache, state, slack.minus(own))
+        load = replace(load, host_slack=own)
         return split_layers(self.devices, memory, load, buffers, gpu_layers, expert_layers)
 
     def _held_by_layer(self, settings: Settings, cache: CacheBytes, state: StateBytes) -> list[int]:
@@ -345,7 +349,7 @@ class InferencePlanner:
     ) -> tuple[int, ...]:
         """How the ranks divide cache and state: by stage, and equally within one."""
         held = tuple(self._held_by_layer(settings, cache, state))
-        load = LayerLoad(held, (), 0, 0, 0, Amount())
+        load = LayerLoad(held, (), 0, 0, 0, Amount(), Amount())
         return rank_shares(settings, load, 0)
 
     def _layer_load(
@@ -363,6 +367,7 @@ class InferencePlanner:
             last=weights.head + (weights.mtp if settings.load_mtp else 0),
             host=embedding if weights.embedding_on_host else 0,
             slack=slack,
+            host_slack=Amount(),
         )
 
     def _untried(self, placed: Placed) -> bool:

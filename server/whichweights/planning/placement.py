@@ -57,6 +57,7 @@ class LayerLoad:
     last: int
     host: int
     slack: Amount
+    host_slack: Amount
 
     @property
     def total(self) -> int:
@@ -215,6 +216,8 @@ def _loads(
         reached += size - (load.host if index == len(devices) else 0)
         upto = Amount(0, load.slack.low * reached // total, load.slack.high * reached // total)
         slack, before = upto.minus(before), upto
+        if index == len(devices):
+            slack = slack.plus(load.host_slack)
         amount, outside = Amount(size, size - slack.low, size + slack.high), Amount()
         is_host = index == len(devices)
         if is_host and not size:
