@@ -10,7 +10,7 @@ from whichweights_schemas.tokenizing import Chat
 
 
 class FindModel(Shape):
-    """Which models could `query` mean? `revision` = the branch, tag or commit that was asked for."""
+    """Which models could `query` mean? `revision`: the branch, tag or commit asked for."""
 
     query: str
     limit: int = 12

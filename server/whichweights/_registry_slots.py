@@ -13,6 +13,7 @@ import anyio
 from pydantic import ValidationError
 
 from whichweights._problems import first_problem, reason_of
+from whichweights._registry_answers import hold_to_contract
 from whichweights._registry_listing import BASE_OF_KIND, Listed
 from whichweights._registry_output import plugin_output_to_stderr
 from whichweights._registry_threads import ThreadJob
@@ -118,11 +119,10 @@ class Slot:
             with plugin_output_to_stderr():
                 provider_class = _checked(listed.load(), listed.kind)
                 settings = _validated(provider_class.settings_model, self._section, listed.name)
-                return provider_class(
-                    ProviderContext(
-                        name=listed.name, settings=settings, run_blocking=self.run_blocking
-                    )
+                context = ProviderContext(
+                    name=listed.name, settings=settings, run_blocking=self.run_blocking
                 )
+                return hold_to_contract(provider_class(context), listed.kind)
         except _DefectError as defect:
             reason = str(defect)
         except (Exception, SystemExit) as error:

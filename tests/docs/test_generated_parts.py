@@ -5,12 +5,15 @@ writes it anew.
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from whichweights.cli._exits import status_of
 from whichweights.tool_schemas import input_schema
@@ -88,9 +91,8 @@ def meaning(prop: dict[str, Any]) -> str:
     choices = prop.get("enum") or prop.get("items", {}).get("enum")
     if choices:
         parts.append(", ".join(code(value) for value in choices))
-    return ". ".join(parts) or {"array": "list", "integer": "whole number"}.get(
-        prop["type"], prop["type"]
-    )
+    kind = str(prop["type"])
+    return ". ".join(parts) or {"array": "list", "integer": "whole number"}.get(kind, kind)
 
 
 def result(tool: str) -> str:
@@ -152,10 +154,45 @@ def must_write(kind: type[Provider[Any]]) -> str:
     return ", ".join(map(code, sorted(kind.__abstractmethods__))) or "none: all have a default"
 
 
+def provider_settings() -> str:
+    """What each built-in provider can be told; settings that share a sentence share a row."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for provider, model in settings_models():
+        for name, field in model.model_fields.items():
+            said = field.description or first_line(model)
+            rows.setdefault((provider, said), {})[code(name)] = shown_default(field)
+    lines = [
+        (code(provider), ", ".join(named), ", ".join(filter(None, named.values())), said)
+        for (provider, said), named in rows.items()
+    ]
+    return table(("provider", "setting", "default", "what it is"), *lines)
+
+
+def settings_models() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Name and settings model of every built-in provider, kind by kind."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for group, providers in project["entry-points"].items():
+        if group.startswith("whichweights."):
+            for provider, target in providers.items():
+                module, _, name = target.partition(":")
+                yield provider, getattr(import_module(module), name).settings_model
+
+
+def shown_default(field: FieldInfo) -> str:
+    """A default as the configuration file would say it; nothing for an empty one."""
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        return code(str(default).lower())
+    if isinstance(default, float):
+        return code(f"{default:g}")
+    return "" if default in (None, (), {}) else default_of(default)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "tools": tools,
     "error codes": error_codes,
     "provider classes": provider_classes,
+    "provider settings": provider_settings,
     **{f"arguments of {name}": lambda name=name: arguments(name) for name in tool_specs()},
     **{f"result of {name}": lambda name=name: result(name) for name in tool_specs()},
 }

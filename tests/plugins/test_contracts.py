@@ -22,6 +22,8 @@ from whichweights_plugins.knowledge.languages import KnowledgeLanguages
 from whichweights_plugins.knowledge.models import CatalogueProvider
 from whichweights_plugins.knowledge.prices import KnowledgePrices
 from whichweights_plugins.knowledge.scores import KnowledgeScores
+from whichweights_plugins.tokenizers.mistral_tokenizers import MistralTokenizers
+from whichweights_plugins.tokenizers.open_vocabularies import OpenVocabularies
 from whichweights_plugins.tokenizers.openai_encodings import OpenAIEncodings
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -50,6 +52,22 @@ class TestOpenAIEncodings(TokenizerProviderContract):
     @pytest.fixture
     def provider(self) -> OpenAIEncodings:
         return construct(OpenAIEncodings)
+
+
+class TestOpenVocabularies(TokenizerProviderContract):
+    known_name = "llama3"
+
+    @pytest.fixture
+    def provider(self) -> OpenVocabularies:
+        return construct(OpenVocabularies)
+
+
+class TestMistralTokenizers(TokenizerProviderContract):
+    known_name = "mistral-v3-tekken"
+
+    @pytest.fixture
+    def provider(self) -> MistralTokenizers:
+        return construct(MistralTokenizers)
 
 
 class TestNvml(GpuProviderContract):

@@ -91,9 +91,7 @@ class EstimateVramArguments(ToolArguments):
     """How much memory does this model need, run this way, on these devices?"""
 
     model: Name = Field(description='Hub id, "llama 3.1 8b", or a size "7B"')
-    quantization: Name = Field(
-        default="auto", description="auto, native, Q4_K_M, FP8, AWQ-Int4 …"
-    )
+    quantization: Name = Field(default="auto", description="auto, native, Q4_K_M, FP8, AWQ-Int4 …")
     context_tokens: Tokens | None = Field(
         default=None, description="Prompt plus output. Default min(8192, window)"
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import anyio
 from anyio.lowlevel import RunVar
@@ -26,7 +26,7 @@ _limiter: RunVar[anyio.CapacityLimiter] = RunVar("whichweights_blocking_limiter"
 class _Worker:
     """A daemon thread that is used again: tiktoken keeps a warm split pattern for each thread."""
 
-    idle: deque[_Worker] = deque()
+    idle: ClassVar[deque[_Worker]] = deque()
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()

@@ -12,6 +12,7 @@ from whichweights.planning.formats import Status
 from whichweights.planning.hosted import Hosted
 from whichweights.planning.licenses import read_license
 from whichweights.planning.ranking import Weights
+from whichweights.tools._words import in_words
 from whichweights_schemas.languages import ModelScore, ScoreEvidence, ScorePrior
 from whichweights_schemas.tools.recommend_model import (
     ApiAlternative,
@@ -149,7 +150,7 @@ def _caveats(pick: Pick, weights: Weights) -> Iterator[str]:
         yield f"{pick.planned.run.quantization} on {pick.planned.run.engine}: {reason}"
     unverified = [name for name in spec.unverified if name not in _UNUSED]
     if unverified:
-        yield f"unverified: {', '.join(unverified[:3])}"
+        yield f"not verified: {in_words(unverified[:3])}"
 
 
 def _agentic(pick: Pick, weights: Weights) -> Iterator[str]:

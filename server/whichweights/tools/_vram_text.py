@@ -17,6 +17,7 @@ CANNOT_RUN = "cannot run"
 """In the first warning when the engine does not run the format on the devices at all."""
 
 _WARNINGS_SHOWN = 3
+_WORTH_SAYING_GIB = 0.1
 
 
 def vram_text(result: EstimateVramResult) -> str:
@@ -31,10 +32,11 @@ def _verdict(result: EstimateVramResult) -> str:
     if settings.concurrent_sequences > 1:
         context += f" x {settings.concurrent_sequences} sequences"
     work = "" if settings.workload == "inference" else f" ({settings.workload})"
+    beside = _in_system_memory(result)
     sentence = (
         f"{result.model.id} as {settings.quantization} with {settings.engine}{work} at {context} "
         f"{_VERDICTS[result.verdict]}{where}: {memory.total:.1f} GiB "
-        f"({memory.low:.1f}-{memory.high:.1f})."
+        f"({memory.low:.1f}-{memory.high:.1f}){beside}."
     )
     if result.warnings and CANNOT_RUN in result.warnings[0]:
         return f"{sentence} But {result.warnings[0]}."
@@ -53,6 +55,14 @@ def _devices(result: EstimateVramResult) -> str:
     known = [value for value in free if value is not None]
     total = f", {sum(known):.1f} GiB free" if len(known) == len(free) else ""
     return f" on {' + '.join(names)}{total}"
+
+
+def _in_system_memory(result: EstimateVramResult) -> str:
+    """How much of the total lies beside the devices, where the free memory of these is compared."""
+    if result.verdict == "fits_with_offload" or not result.settings.accelerators:
+        return ""
+    beside = sum(device.needed_gib * device.count for device in result.devices if device.kind == "cpu")
+    return f", {beside:.1f} of it in system memory" if beside >= _WORTH_SAYING_GIB else ""
 
 
 def _parts(result: EstimateVramResult) -> Iterator[str]:

@@ -12,6 +12,7 @@ from whichweights.registry import ProviderSession
 from whichweights.resolve.models import ResolvedModel, resolve_model
 from whichweights.resolve.tokenizers import hosted_model
 from whichweights.tools._spec import ToolSpec
+from whichweights.tools._words import in_words
 from whichweights_schemas.api_models import ApiModel
 from whichweights_schemas.attention import (
     Attention,
@@ -49,6 +50,12 @@ _ALL: tuple[Section, ...] = (
     "relatives",
 )
 _RELATIVES_SHOWN = 8
+_COMMERCIAL_USE = {
+    "yes": "yes",
+    "conditions": "under conditions",
+    "no": "no",
+    "unknown": "not known",
+}
 
 
 async def run(arguments: DescribeModelArguments, session: ProviderSession) -> DescribeModelResult:
@@ -76,7 +83,7 @@ async def _open_weight(
     for entry in spec.unknown:
         record.unknown(entry.field, entry.reason)
     if spec.unverified:
-        record.warn(f"unverified: {', '.join(spec.unverified)}")
+        record.warn(f"not verified: {in_words(spec.unverified)}")
     ref = ModelRef(id=spec.id, provider=resolved.provider, match="id")
     question = ModelQuestion(ref=ref, limit=_RELATIVES_SHOWN)
     parts = {name: build(spec, record) for name, build in _SECTIONS.items() if name in sections}
@@ -248,8 +255,13 @@ def _hosted(
     if model.prices:
         record.add("api.prices", "published", model.prices.source, date=model.prices.date)
     if model.unverified:
-        record.warn(f"unverified: {', '.join(model.unverified)}")
-    record.unknown("parameters", "undisclosed: a hosted model without published architecture")
+        record.warn(f"not verified: {in_words(model.unverified)}")
+    for section in ("architecture", "parameters", "cache"):
+        if section in sections:
+            record.unknown(section, "undisclosed: a hosted model without published architecture")
+    for section in ("license", "files", "relatives"):
+        if section in sections:
+            record.unknown(section, "a hosted model: its vendor publishes no weights")
     return DescribeModelResult(
         id=f"{model.vendor}/{model.id}",
         display_name=model.display_name or model.id,
@@ -281,7 +293,8 @@ def text(result: DescribeModelResult) -> str:
         if result.parameters.active and result.parameters.active < result.parameters.total:
             line += f", {result.parameters.active / 1e9:.2f} B active per token"
         if result.parameters.native_gib is not None:
-            line += f"; {result.parameters.native_gib:g} GiB as {result.parameters.native_format or 'stored'}"
+            stored_as = result.parameters.native_format or "stored"
+            line += f"; {result.parameters.native_gib:g} GiB as {stored_as}"
         lines.append(line)
     if result.cache and result.cache.bytes_per_token is not None:
         lines.append(
@@ -294,15 +307,22 @@ def text(result: DescribeModelResult) -> str:
 
 def _about(result: DescribeModelResult) -> Iterator[str]:
     if result.context and result.context.max_tokens:
-        yield f"window {result.context.max_tokens:,} tokens"
+        window = f"window {result.context.max_tokens:,} tokens"
+        extended = result.context.extended_tokens
+        yield f"{window}, extended {extended:,}" if extended else window
     if result.license:
-        yield f"licence {result.license.tag or 'unknown'}: {result.license.commercial_use}"
+        use = _COMMERCIAL_USE[result.license.commercial_use]
+        yield f"licence {result.license.tag or 'not known'}, commercial use: {use}"
     prices = result.api.prices if result.api else None
     if prices and prices.input_usd_per_mtok is not None:
         yield (
-            f"list price ${prices.input_usd_per_mtok:g} in, ${prices.output_usd_per_mtok or 0:g} "
-            f"out per million tokens ({prices.date})"
+            f"list price ${prices.input_usd_per_mtok:.2f} in{_out(prices.output_usd_per_mtok)} "
+            f"per million tokens ({prices.date})"
         )
+
+
+def _out(usd_per_mtok: float | None) -> str:
+    return "" if usd_per_mtok is None else f", ${usd_per_mtok:.2f} out"
 
 
 SPEC = ToolSpec(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from whichweights.answering import EvidenceLog, gib, gib_or_none
 from whichweights.planning._settings import RANK_ENGINES
 from whichweights.planning.choices import native_format, run_support
+from whichweights.planning.description import parameter_summary
 from whichweights.planning.device_formats import traits
 from whichweights.planning.estimate import Estimate, estimate
 from whichweights.planning.formats import Status
@@ -19,6 +20,7 @@ from whichweights.resolve.accelerators import Machine, resolve_machine
 from whichweights.resolve.models import ResolvedModel, resolve_model
 from whichweights.tools._spec import ToolSpec
 from whichweights.tools._vram_text import CANNOT_RUN, vram_text
+from whichweights.tools._words import in_words
 from whichweights_schemas.deployment import EngineOptions, TrainingOptions
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.evidence import Band
@@ -118,7 +120,7 @@ def _record_inputs(
         record.add("model", entry.basis, entry.source, date=entry.date)
     doubtful = [name for name in spec.unverified if name.partition(".")[0] in _MOVES_MEMORY]
     if doubtful:
-        record.warn(f"unverified facts of {spec.id}: {', '.join(doubtful[:6])}")
+        record.warn(f"not verified of {spec.id}: {in_words(doubtful)}")
     _record_devices(record, machine)
     for part in plan.parts:
         record.add(f"memory_gib.{part.group}", part.basis, part.source)
@@ -196,6 +198,8 @@ def _answer(
 
 def _record_unknowns(record: EvidenceLog, found: Estimate) -> None:
     plan, limits, speed = found.plan, found.limits, found.speed
+    if any(device.total_bytes is None and device.kind == "cpu" for device in plan.devices):
+        record.unknown("devices.system memory", 'not given: add an accelerator such as "64GiB RAM"')
     for field, reason in (*limits.reasons, *speed.reasons):
         record.unknown(field, reason)
     if limits.capped_by_window:
@@ -223,13 +227,13 @@ def _rounded(band: Band | None) -> Band | None:
 
 
 def _model(resolved: ResolvedModel) -> ModelSummary:
-    spec = resolved.spec
+    spec, active = resolved.spec, resolved.spec.parameters.active
     return ModelSummary(
         id=spec.id,
         revision=spec.revision,
         architecture=spec.architecture,
         parameters=spec.parameters.total,
-        active_parameters=spec.parameters.active,
+        active_parameters=parameter_summary(spec).active if active is None else active,
         source=resolved.provider,
     )
 

@@ -28,8 +28,9 @@ async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuSta
         for unknown in device.unknown:
             record.unknown(f"{device.name}.{_answer_field(unknown.field)}", unknown.reason)
         if device.unverified:
-            doubtful = ", ".join(map(_answer_field, device.unverified))
-            record.warn(f"{device.name}: {doubtful} unverified")
+            record.warn(f"{device.name}: not verified: {in_words(device.unverified)}")
+    if any(source != LIVE_SOURCE for source in map(machine.sources.get, named)):
+        pass
     return GpuStatusResult(
         devices=_counted(
             _status(device, machine.sources.get(index, "argument"))
