@@ -108,6 +108,13 @@ class ModelProvider(Provider[SettingsT]):
     last_resort: bool = False
     """Asked only for what no other provider knows, as it asks another machine."""
 
+    def may_know(self, query: str) -> bool:
+        """Whether a query or an id can be about a model of this provider, by its form alone.
+
+        Where it cannot, the provider is passed over before it is asked whether it is available.
+        """
+        return True
+
     @abstractmethod
     async def find(self, request: FindModel) -> Sequence[ModelRef]:
         """Models the query could mean, best first; empty when none."""

@@ -193,6 +193,15 @@ def test_a_plugin_that_prints_leaves_the_json_whole(tmp_path: Path):
     providers = json.loads(done.stdout)["providers"]
     assert {one["name"]: one["status"] for one in providers}["noisy"] == "failed"
     assert done.stderr.count("noise") == 3
+    listing = subprocess.run(
+        [sys.executable, "-m", "whichweights", "providers", "--json"],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": search_path},
+    )
+    assert "noisy" in {one["name"] for one in json.loads(listing.stdout)}
+    assert "noise" in listing.stderr
 
 
 def test_a_reader_that_stops_early_is_no_error():

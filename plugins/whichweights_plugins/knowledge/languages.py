@@ -39,6 +39,8 @@ measurement; harmony differs from o200k_base in control tokens only."""
 
 _TEN_ITEMS = "datenlabor-bmz/ai-language-monitor"
 _TUNED = ("instruct", "reasoning")
+_SERVED = ("ollama_chat/", "gemini/")
+"""Names that the leaderboard gives to what it reached through a server: no repository of weights."""
 _ENOUGH_TASKS = 3
 _ANY_SIZE = float("inf")
 _OPTIMISTIC = "best row per dataset, relative to the models that were run: optimistic"
@@ -170,6 +172,7 @@ def _ranked(index: _Index, tag: str, max_parameters: int | None) -> list[tuple[R
         (row, score)
         for row, score in scores
         if row.get("type") in _TUNED
+        and not row["model"].startswith(_SERVED)
         and row.get("parameters", 0) <= (max_parameters or _ANY_SIZE)
         and ("parameters" in row or max_parameters is None)
         and score[6] is not None

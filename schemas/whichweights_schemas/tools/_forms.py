@@ -20,7 +20,7 @@ MAX_TOKENS = 100_000_000
 MAX_NAME_CHARACTERS = 300
 
 _LONGEST_COUNT = 40
-_COUNT = re.compile(r"(\d+|\d{1,3}(?:[,_]\d{3})+)(?:\s*([km])i?)?", re.IGNORECASE)
+_COUNT = re.compile(r"(-?\d+|\d{1,3}(?:[,_]\d{3})+)(?:\s*([km])i?)?", re.IGNORECASE)
 _FACTOR = {"k": 1024, "m": 1024 * 1024}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -16,18 +16,24 @@ from whichweights.cli import _exits
 from whichweights.registry import ProviderInfo
 from whichweights.toolbox import open_toolbox
 from whichweights.transports._stopping import leave
+from whichweights.transports._wire import claim
 
 _STYLES = {"ready": "green", "unavailable": "yellow", "disabled": "dim"}
 
 
 def show_providers(*, as_json: bool) -> int:
-    """Print every provider with its state and reason; the exit status."""
-    infos = anyio.run(_described)
-    if as_json:
-        print(json.dumps([asdict(info) for info in infos], ensure_ascii=False, indent=2))
-    else:
-        Console().print(_table(infos))
-    sys.stdout.flush()
+    """Print every provider with its state and reason; the exit status.
+
+    stdout carries the list only, whatever plugins print.
+    """
+    wire = claim(stdin=False)
+    with os.fdopen(wire.write_fd, "w", encoding="utf-8", errors="replace") as out:
+        infos = anyio.run(_described)
+        if as_json:
+            rows = [asdict(info) for info in infos]
+            out.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        else:
+            Console(file=out).print(_table(infos))
     return leave(_exits.OK)
 
 

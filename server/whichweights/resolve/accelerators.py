@@ -19,7 +19,7 @@ LIVE = "live"
 MAX_DEVICES = 512
 MAX_BYTES = 1 << 60
 
-_COUNT = re.compile(r"(?:(\d{1,4})\s*[x\u00d7*]\s*)?(.+)", re.IGNORECASE | re.DOTALL)
+_COUNT = re.compile(r"(?:(\d{1,18})\s*[x\u00d7*]\s*)?(.+)", re.IGNORECASE | re.DOTALL)
 _SIZE = re.compile(
     r"(\d{1,15}(?:\.\d{1,9})?)\s*(gib|gb|g|tib|tb|mib|mb)(?:\s+(?:vram|(ram|memory)))?",
     re.IGNORECASE,
@@ -225,9 +225,12 @@ async def _unknown_device(session: ProviderSession, name: str) -> UnknownAcceler
             if any(character.isdigit() for character in spelling):
                 names.setdefault(spelling, device)
     near = difflib.get_close_matches(_plain(name[:80]), names, n=4, cutoff=0.4)
+    hint = 'name a device such as "RTX 4090" or "H100 80GB", or give a size such as "24GiB"'
+    if "," in name or " + " in name:
+        hint = 'several devices of one machine are a list: ["RTX 4090", "64GiB RAM"]'
     return UnknownAccelerator(
         f"no table knows a device called “{name[:60]}”",
         field="accelerators",
-        hint='name a device such as "RTX 4090" or "H100 80GB", or give a size such as "24GiB"',
+        hint=hint,
         suggestions=tuple(dict.fromkeys(names[key] for key in near)),
     )

@@ -48,9 +48,7 @@ async def gather_pool(session: ProviderSession, names: Sequence[str]) -> Pool:
     """
     known: dict[str, ModelSpec] = {}
     wanted = CandidateFilter()
-    offers = session.batches(
-        ModelProvider, lambda p: p.candidates(wanted), where=lambda p: not p.last_resort
-    )
+    offers = session.batches(ModelProvider, lambda p: p.candidates(wanted), where=_has_candidates)
     async for _, batch in offers:
         for spec in batch:
             known.setdefault(spec.id, spec)

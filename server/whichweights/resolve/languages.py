@@ -56,9 +56,12 @@ def _by_name(text: str) -> ResolvedLanguage:
 
 
 def _unknown(text: str, near: str | None = None) -> UnknownLanguage:
+    hint = 'give a BCP-47 tag such as "de" or "pt-BR", or an English name such as "German"'
+    if "," in text or ";" in text:
+        hint = 'several languages are a list: ["de", "pt-BR"]'
     return UnknownLanguage(
         f"“{text[:60]}” is neither a language tag nor the name of a language",
         field="languages",
-        hint='give a BCP-47 tag such as "de" or "pt-BR", or an English name such as "German"',
+        hint=hint,
         suggestions=(near,) if near else (),
     )

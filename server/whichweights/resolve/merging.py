@@ -39,10 +39,12 @@ async def fill_from_others(session: ProviderSession, spec: ModelSpec, provider: 
     size_unknown = spec.parameters.total is None and not spec.layout
     identifiers = [spec.id] if spec.base_model is None else [spec.id, spec.base_model]
 
-    def may_know(other: ModelProvider[Any]) -> bool:
-        return other.name != provider and (size_unknown or not other.last_resort)
-
     for identifier in identifiers:
+
+        def may_know(other: ModelProvider[Any], name: str = identifier) -> bool:
+            if other.name == provider or not other.may_know(name):
+                return False
+            return size_unknown or not other.last_resort
 
         async def told(other: ModelProvider[Any], name: str = identifier) -> ModelSpec | None:
             return await other.spec(ModelRef(id=name, provider=other.name, match="id"))

@@ -14,6 +14,7 @@ from whichweights_schemas.errors import (
     ModelGated,
     ModelNotFound,
     OperatorError,
+    PathNotAllowed,
     UnsupportedArchitecture,
 )
 from whichweights_schemas.models import ModelRef, ModelSpec
@@ -23,7 +24,7 @@ from whichweights_schemas.requests import FindApiModel, FindModel
 _SHOWN = 8
 _NAMES_HINT = 'give a Hub repo id, a name such as "llama 3.1 8b", or a bare size such as "7B"'
 _FILES_HINT = (
-    "no installed provider reads files, folders or ollama tags: name the model they hold, "
+    "check that it is there, and for an ollama tag that ollama runs; or name the model it holds, "
     'such as "llama 3.1 8b"'
 )
 
@@ -82,7 +83,7 @@ async def _find(
     session: ProviderSession, query: str, found: _Found, argument: str
 ) -> tuple[ModelRef, tuple[str, ...]]:
     """At hand first; another machine is asked only for an id, a name or a revision unknown here."""
-    wanted, _, revision = query.partition("@")
+    wanted, _, revision = (query, "", "") if _is_file(query) else query.partition("@")
     request = FindModel(query=wanted, revision=revision or None)
     exact = await _exact(session, request, found, last_resort=False)
     if exact is None and (_is_id(wanted) or not found.matching("partial")):
@@ -110,10 +111,13 @@ async def _exact(
         found.refs.extend(refs)
         return [ref for ref in refs if ref.match in ("id", "alias")] or None
 
+    def may_know(provider: ModelProvider[Any]) -> bool:
+        return provider.last_resort == last_resort and provider.may_know(request.query)
+
     try:
-        return await session.first(
-            ModelProvider, named, where=lambda provider: provider.last_resort == last_resort
-        )
+        return await session.first(ModelProvider, named, where=may_know)
+    except PathNotAllowed:
+        raise
     except OperatorError as refusal:  # offline or gated: the providers' reports say which
         found.refused = found.refused or refusal
         return None
@@ -166,6 +170,7 @@ def _why(session: ProviderSession, provider: str | None = None) -> str:
         and report.status != "answered"
         and provider in (None, report.name)
     ]
+    silent += session.warnings  # of two providers with one name neither was asked
     return f" ({'; '.join(silent)})" if silent else ""
 
 

@@ -61,7 +61,9 @@ def _in_system_memory(result: EstimateVramResult) -> str:
     """How much of the total lies beside the devices, where the free memory of these is compared."""
     if result.verdict == "fits_with_offload" or not result.settings.accelerators:
         return ""
-    beside = sum(device.needed_gib * device.count for device in result.devices if device.kind == "cpu")
+    beside = sum(
+        device.needed_gib * device.count for device in result.devices if device.kind == "cpu"
+    )
     return f", {beside:.1f} of it in system memory" if beside >= _WORTH_SAYING_GIB else ""
 
 
@@ -76,7 +78,8 @@ def _parts(result: EstimateVramResult) -> Iterator[str]:
     if speed is not None:
         yield f"About {speed.low:.0f}-{speed.high:.0f} tokens/s for one user."
     native = result.settings.native_quantization
-    if native and native != result.settings.quantization:
+    made = result.model.source != "generic"  # a bare size has no maker
+    if made and native and native != result.settings.quantization:
         yield f"The maker's own format is {native}."
 
 

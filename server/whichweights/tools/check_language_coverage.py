@@ -94,8 +94,12 @@ def _record(finding: LanguageFinding, record: EvidenceLog) -> None:
         record.add(f"{tag}.retention", "prior", PRIOR_SOURCE, date=PRIOR_DATE)
     if coverage.coverage is None:
         record.unknown(
-            f"{tag}.coverage", "no measurement and no prior of its size in this language"
+            f"{tag}.coverage",
+            "no table has a test of it or of models of its size in this language "
+            "(arena ratings and means of language families are not used)",
         )
+    if coverage.retention and coverage.retention.value is None:
+        record.unknown(f"{tag}.retention.value", coverage.retention.note or "not measured")
     if coverage.tokens_per_english_token is None:
         record.unknown(f"{tag}.tokens_per_english_token", "its tokenizer was not measured")
     if evidence.official is None or evidence.official.status == "unknown":
@@ -186,7 +190,11 @@ def text(result: CheckLanguageCoverageResult) -> str:
     lines.extend(_line(language) for language in result.languages)
     if result.better_models:
         names = ", ".join(f"{m.model} ({m.coverage:g})" for m in result.better_models)
-        lines.append(f"Better measured in {result.better_models[0].language}: {names}")
+        language = next(
+            one for one in result.languages if one.tag == result.better_models[0].language
+        )
+        better = "Measured better" if language.coverage else "Measured and usable"
+        lines.append(f"{better} in {language.name}, no larger: {names}")
     return "\n".join((*lines, *result.warnings))
 
 
@@ -198,7 +206,18 @@ def _line(language: LanguageAnswer) -> str:
     line += f", officially {language.official.replace('_', ' ')}"
     if language.tokens_per_english_token:
         line += f", {language.tokens_per_english_token:.2f} tokens per English token"
+    if language.retention:
+        line += _length(language.retention)
     return line
+
+
+def _length(kept: Retention) -> str:
+    """What is left of the coverage at the length that was asked for."""
+    if kept.low is None or kept.high is None:
+        return f"; at {kept.at_tokens:,} tokens: not known"
+    share = f"{kept.low:g}-{kept.high:g} %"
+    how = "as other models keep" if kept.basis == "prior" else "measured"
+    return f"; {share} kept at {kept.at_tokens:,} tokens ({how})"
 
 
 SPEC = ToolSpec(

@@ -84,6 +84,8 @@ async def _open_weight(
         record.unknown(entry.field, entry.reason)
     if spec.unverified:
         record.warn(f"not verified: {in_words(spec.unverified)}")
+    if spec.revision is None and resolved.provider != "generic":
+        record.unknown("revision", "its facts were not read at one revision")
     ref = ModelRef(id=spec.id, provider=resolved.provider, match="id")
     question = ModelQuestion(ref=ref, limit=_RELATIVES_SHOWN)
     parts = {name: build(spec, record) for name, build in _SECTIONS.items() if name in sections}

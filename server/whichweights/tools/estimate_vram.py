@@ -114,6 +114,8 @@ def _record_inputs(
     record: EvidenceLog, resolved: ResolvedModel, machine: Machine, found: Estimate
 ) -> None:
     spec, plan = resolved.spec, found.plan
+    if spec.revision is None and resolved.provider != "generic":
+        record.unknown("model.revision", "its facts were not read at one revision")
     _warn_of_support(record, found)
     record.warn(*resolved.notes, *machine.notes, *plan.warnings)
     for entry in spec.evidence[:_MODEL_SOURCES]:
@@ -200,7 +202,7 @@ def _record_unknowns(record: EvidenceLog, found: Estimate) -> None:
     plan, limits, speed = found.plan, found.limits, found.speed
     if any(device.total_bytes is None and device.kind == "cpu" for device in plan.devices):
         record.unknown("devices.system memory", 'not given: add an accelerator such as "64GiB RAM"')
-    for field, reason in (*limits.reasons, *speed.reasons):
+    for field, reason in (*((f"limits.{f}", r) for f, r in limits.reasons), *speed.reasons):
         record.unknown(field, reason)
     if limits.capped_by_window:
         note = "the model's own window: more memory adds nothing"

@@ -7,11 +7,15 @@ from collections.abc import Iterable
 from whichweights.answering import EvidenceLog, gib_or_none
 from whichweights.planning.device_formats import runnable_formats
 from whichweights.registry import ProviderSession
-from whichweights.resolve.accelerators import resolve_machine
+from whichweights.resolve.accelerators import LIVE, resolve_machine
 from whichweights.resolve.clock import utc_now
 from whichweights.tools._spec import ToolSpec
+from whichweights.tools._words import in_words
 from whichweights_schemas.accelerators import Accelerator
+from whichweights_schemas.evidence import Unknown
 from whichweights_schemas.tools.gpu_status import DeviceStatus, GpuStatusArguments, GpuStatusResult
+
+_NAMED = "named, not read: use, driver and processes are known of live devices only"
 
 
 async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuStatusResult:
@@ -29,8 +33,8 @@ async def run(arguments: GpuStatusArguments, session: ProviderSession) -> GpuSta
             record.unknown(f"{device.name}.{_answer_field(unknown.field)}", unknown.reason)
         if device.unverified:
             record.warn(f"{device.name}: not verified: {in_words(device.unverified)}")
-    if any(source != LIVE_SOURCE for source in map(machine.sources.get, named)):
-        pass
+    if any(entry.strip().lower() != LIVE for entry in arguments.accelerators):
+        record.unknown("devices.used_gib", _NAMED)
     return GpuStatusResult(
         devices=_counted(
             _status(device, machine.sources.get(index, "argument"))
@@ -91,8 +95,13 @@ def text(result: GpuStatusResult) -> str:
     lines = [_line(device) for device in result.devices]
     if result.system_memory is not None:
         lines.append(_line(result.system_memory))
-    unread = [f"{entry.field}: {entry.reason}" for entry in result.unknown[:3]]
-    return "\n".join((*lines, *(w for w in result.warnings if w not in lines), *unread))
+    unread = [_unread(entry) for entry in result.unknown if entry.reason != _NAMED]
+    return "\n".join((*lines, *(w for w in result.warnings if w not in lines), *unread[:3]))
+
+
+def _unread(entry: Unknown) -> str:
+    device, _, field = entry.field.rpartition(".")
+    return f"{device}{': ' if device else ''}{in_words([field])} not known: {entry.reason}"
 
 
 def _line(device: DeviceStatus) -> str:

@@ -181,3 +181,14 @@ async def test_any_text_is_a_machine_or_an_error_of_the_caller(written: str):
     assert len(found.accelerators) <= MAX_DEVICES
     devices = [*found.accelerators, *filter(None, [found.memory])]
     assert all(0 < (device.total_bytes or 1) <= MAX_BYTES for device in devices)
+
+
+async def test_several_devices_in_one_text_are_answered_with_the_form_of_a_list():
+    with pytest.raises(UnknownAccelerator) as caught:
+        await machine("2x H100 80GB,L4")
+    assert '["RTX 4090", "64GiB RAM"]' in caught.value.hint
+
+
+async def test_a_count_beyond_any_machine_is_called_a_count():
+    with pytest.raises(InvalidArgument, match="names 999999999 devices"):
+        await machine("999999999x H100")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from whichweights.toolbox import Toolbox
+from whichweights.tools.check_language_coverage import text
 from whichweights_schemas.errors import UnknownLanguage, UnsupportedArchitecture
 from whichweights_schemas.tools.check_language_coverage import LanguageAnswer
 
@@ -150,3 +151,27 @@ async def test_the_text_has_a_line_for_each_language(tools: Toolbox):
     assert lines[0] == f"{LLAMA}:"
     assert lines[1].startswith("German (de): usable, grade A, coverage ")
     assert lines[2] == "Klingon (tlh): unknown, grade U, officially not listed"
+
+
+async def test_a_better_model_is_one_whose_weights_can_be_fetched(tools: Toolbox):
+    """The leaderboard names what it reached through a server "ollama_chat/…"."""
+    answer = await tools.check_language_coverage(model="Qwen/Qwen3-32B", languages="no")
+    assert answer.better_models
+    assert not [one for one in answer.better_models if one.model.startswith("ollama")]
+
+
+async def test_a_retention_without_a_point_has_its_reason(tools: Toolbox):
+    answer = await tools.check_language_coverage(
+        model="Qwen/Qwen3-32B", languages="pt-BR", context_tokens="32k"
+    )
+    kept = answer.languages[0].retention
+    assert kept is not None
+    assert kept.value is None
+    assert "pt-BR.retention.value" in {entry.field for entry in answer.unknown}
+    assert "67-100 % kept at 32,768 tokens (as other models keep)" in text(answer)
+
+
+async def test_several_languages_in_one_text_are_answered_with_the_form_of_a_list(tools: Toolbox):
+    with pytest.raises(UnknownLanguage, match="neither") as caught:
+        await tools.check_language_coverage(model=LLAMA, languages="hi,ta")
+    assert '["de", "pt-BR"]' in caught.value.hint

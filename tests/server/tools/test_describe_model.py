@@ -176,4 +176,4 @@ async def test_the_text_says_size_cache_window_and_licence(tools: Toolbox):
     assert lines[0].endswith("(Qwen/Qwen3-30B-A3B)")
     assert "30.53 B parameters, 3.35 B active per token" in lines[1]
     assert lines[2].startswith("KV cache 98,304 bytes a token")
-    assert "licence Apache-2.0: yes" in lines
+    assert "licence Apache-2.0, commercial use: yes" in lines

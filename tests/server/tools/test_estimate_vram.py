@@ -390,3 +390,22 @@ async def test_unknown_device_memory_makes_the_verdict_unknown(tools: Toolbox):
     assert answer.verdict == "unknown"
     assert answer.limits.max_context_tokens is None
     assert any(entry.field.endswith("total_gib") for entry in answer.unknown)
+
+
+@pytest.mark.parametrize("model", ["8x7B", "7B"])
+async def test_a_bare_size_has_no_maker_whose_format_could_be_named(tools: Toolbox, model: str):
+    answer = await tools.call("estimate_vram", {"model": model, "accelerators": "8GiB"})
+    assert "maker" not in answer.text
+
+
+async def test_the_text_says_what_part_of_the_total_lies_in_system_memory(tools: Toolbox):
+    """Else the band of a plan that fits could look wider than the device."""
+    answer = await tools.call("estimate_vram", {"model": "7B", "accelerators": "RTX 3060"})
+    assert "(7.2-12.2), 0.5 of it in system memory." in answer.text
+
+
+async def test_doubtful_facts_are_named_in_plain_words(tools: Toolbox):
+    answer = await tools.call(
+        "estimate_vram", {"model": "llama 3.1 405b", "accelerators": "8x H100 80GB"}
+    )
+    assert "ot verified of meta-llama/Llama-3.1-405B-Instruct: own weight format." in answer.text

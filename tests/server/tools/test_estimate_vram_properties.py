@@ -128,9 +128,12 @@ def verdict_follows_from_free_memory(answer: EstimateVramResult) -> None:
 def nothing_is_null_without_a_reason(answer: EstimateVramResult) -> None:
     explained = {entry.field for entry in answer.unknown}
     wanted = {
-        "gpu_layers": answer.limits.gpu_layers,
-        "max_context_tokens": answer.limits.max_context_tokens,
-        "max_concurrent_sequences": answer.limits.max_concurrent_sequences,
+        "limits.gpu_layers": answer.limits.gpu_layers,
+        "limits.max_context_tokens": answer.limits.max_context_tokens,
+        "limits.max_concurrent_sequences": answer.limits.max_concurrent_sequences,
+        "model.active_parameters": answer.model.active_parameters,
+        "model.revision": None if answer.model.source != "generic" else "none to have",
+        "devices.system memory": all(device.total_gib for device in answer.devices) or None,
         "speed.decode_tokens_per_second": answer.speed.decode_tokens_per_second,
         "kv_cache.bytes_per_token": answer.kv_cache.bytes_per_token,
     }

@@ -130,3 +130,15 @@ async def test_the_text_has_a_line_for_each_device(tools: Toolbox):
     assert answer.text == (
         "2x GeForce RTX 4090: 23.5 GiB free of 23.5 GiB each, compute capability 8.9, 1008.4 GB/s"
     )
+
+
+async def test_the_text_speaks_of_facts_not_of_fields(tools: Toolbox):
+    text = (await tools.call("gpu_status", {"accelerators": "live"})).text
+    assert "_" not in text
+    assert "system memory: " in text
+
+
+async def test_a_named_card_has_a_reason_for_what_only_a_live_one_can_tell(tools: Toolbox):
+    answer = await tools.gpu_status(accelerators="RTX 4090")
+    assert answer.devices[0].used_gib is None
+    assert {entry.field for entry in answer.unknown} == {"devices.used_gib"}
