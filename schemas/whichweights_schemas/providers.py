@@ -151,6 +151,8 @@ class TokenizerProvider(Provider[SettingsT]):
     """Tokenizers. Several providers: the first that has the model's own one."""
 
     kind: ClassVar[ProviderKind] = "tokenizers"
+    last_resort: bool = False
+    """Asked only for what no other provider has, as it asks another machine."""
 
     @abstractmethod
     async def tokenizer(self, request: TokenizerRequest) -> Tokenizer | None:

@@ -49,7 +49,7 @@ _MANY: dict[ProviderKind, dict[str, type]] = {
 
 
 def hold_to_contract(provider: AnyProvider, kind: ProviderKind) -> AnyProvider:
-    """The same provider; a method that gives something else than the contract says raises TypeError.
+    """The same provider; a method that gives what the contract does not say raises TypeError.
 
     So a plugin's slip is reported under its name, as an exception it raised would be.
     """

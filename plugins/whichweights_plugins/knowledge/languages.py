@@ -40,7 +40,7 @@ measurement; harmony differs from o200k_base in control tokens only."""
 _TEN_ITEMS = "datenlabor-bmz/ai-language-monitor"
 _TUNED = ("instruct", "reasoning")
 _SERVED = ("ollama_chat/", "gemini/")
-"""Names that the leaderboard gives to what it reached through a server: no repository of weights."""
+"""Names the leaderboard gives to what it reached through a server: no repository of weights."""
 _ENOUGH_TASKS = 3
 _ANY_SIZE = float("inf")
 _OPTIMISTIC = "best row per dataset, relative to the models that were run: optimistic"

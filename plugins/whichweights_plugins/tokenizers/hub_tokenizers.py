@@ -52,6 +52,7 @@ class HubTokenizers(TokenizerProvider[HubSettings]):
 
     def __init__(self, context: ProviderContext[HubSettings]) -> None:
         super().__init__(context)
+        self.last_resort = context.settings.last_resort
         file = context.settings.cache_file or default_cache_file()
         self._folder = file.parent / "tokenizers"
         bytes_kept = context.settings.cache_max_bytes

@@ -64,6 +64,12 @@ async def gather_pool(session: ProviderSession, names: Sequence[str]) -> Pool:
     return Pool(tuple(named.values()), tuple({**known, **named}.values()), tuple(notes))
 
 
+def _has_candidates(provider: ModelProvider[Any]) -> bool:
+    """Whether to ask at all: one that only answers questions about named models has none."""
+    own = type(provider).candidates is not ModelProvider.candidates
+    return own and not provider.last_resort
+
+
 async def skill_table(session: ProviderSession, skills: tuple[str, ...]) -> Sequence[ModelScore]:
     """All published rows of these skills, of all providers."""
     question = SkillTableQuestion(skills=skills)

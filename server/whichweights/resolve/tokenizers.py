@@ -85,10 +85,28 @@ async def _tokenizer(
 ) -> Tokenizer | None:
     if with_template:
         wanted = request.model_copy(update={"with_template": True})
-        found = await session.first(TokenizerProvider, lambda p: p.tokenizer(wanted))
+        found = await _first(session, wanted)
         if found is not None:
             return found
-    return await session.first(TokenizerProvider, lambda p: p.tokenizer(request))
+    return await _first(session, request)
+
+
+async def _first(session: ProviderSession, request: TokenizerRequest) -> Tokenizer | None:
+    """What is on this machine before what another one has."""
+    refusal: NoTokenizer | None = None
+    try:
+        found = await session.first(
+            TokenizerProvider, lambda p: p.tokenizer(request), where=lambda p: not p.last_resort
+        )
+    except NoTokenizer as error:
+        found, refusal = None, error
+    if found is None:
+        found = await session.first(
+            TokenizerProvider, lambda p: p.tokenizer(request), where=lambda p: p.last_resort
+        )
+    if found is None and refusal is not None:
+        raise refusal
+    return found
 
 
 async def _resolved(session: ProviderSession, name: str) -> ResolvedModel:

@@ -116,6 +116,8 @@ def _record_inputs(
     spec, plan = resolved.spec, found.plan
     if spec.revision is None and resolved.provider != "generic":
         record.unknown("model.revision", "its facts were not read at one revision")
+    if _active(spec) is None:
+        record.unknown("model.active_parameters", "not stated, and the shape is not known")
     _warn_of_support(record, found)
     record.warn(*resolved.notes, *machine.notes, *plan.warnings)
     for entry in spec.evidence[:_MODEL_SOURCES]:
@@ -229,15 +231,21 @@ def _rounded(band: Band | None) -> Band | None:
 
 
 def _model(resolved: ResolvedModel) -> ModelSummary:
-    spec, active = resolved.spec, resolved.spec.parameters.active
+    spec = resolved.spec
     return ModelSummary(
         id=spec.id,
         revision=spec.revision,
         architecture=spec.architecture,
         parameters=spec.parameters.total,
-        active_parameters=parameter_summary(spec).active if active is None else active,
+        active_parameters=_active(spec),
         source=resolved.provider,
     )
+
+
+def _active(spec: ModelSpec) -> int | None:
+    """Weights one token touches: as stated, else from the shape; of a dense model nearly all."""
+    stated = spec.parameters.active
+    return parameter_summary(spec).active if stated is None else stated
 
 
 def _settings(spec: ModelSpec, found: Estimate, machine: Machine) -> ResolvedSettings:

@@ -6,6 +6,8 @@ from whichweights.registry import ProviderSession, Registry
 from whichweights.resolve.tokenizers import hosted_model, resolve_tokenizer
 from whichweights.testing import FakeModels, FakeTokenizers
 from whichweights_schemas.errors import ModelNotFound, NoTokenizer
+from whichweights_schemas.requests import TokenizerRequest
+from whichweights_schemas.tokenizing import Tokenizer
 
 
 def session() -> ProviderSession:
@@ -64,3 +66,25 @@ async def test_a_hosted_model_is_found_by_name_or_is_none():
     assert found is not None
     assert found.vendor == "openai"
     assert await hosted_model(session(), "nobody has this") is None
+
+
+async def test_what_is_on_this_machine_is_asked_before_what_asks_another_one():
+    asked: list[str] = []
+
+    class Far(FakeTokenizers):
+        last_resort = True
+
+        async def tokenizer(self, request: TokenizerRequest) -> Tokenizer | None:
+            asked.append("far")
+            return await super().tokenizer(request)
+
+    class Near(FakeTokenizers):
+        async def tokenizer(self, request: TokenizerRequest) -> Tokenizer | None:
+            asked.append("near")
+            return await super().tokenizer(request)
+
+    registry = Registry(entry_points=())
+    registry.add("far", Far)
+    registry.add("near", Near)
+    await resolve_tokenizer(registry.session(), "bytes")
+    assert asked == ["near"]
