@@ -30,7 +30,9 @@ _Read = Callable[[int, int], Awaitable[bytes]]
 
 def read_safetensors(files: Sequence[Path]) -> list[SafetensorsHeader]:
     """The header of each file, checked against its size. Raises MalformedFile."""
-    return [_with_file(file, lambda read, size: read_header(read, file_bytes=size)) for file in files]
+    return [
+        _with_file(file, lambda read, size: read_header(read, file_bytes=size)) for file in files
+    ]
 
 
 def read_gguf_parts(files: Sequence[Path]) -> GgufHeader:

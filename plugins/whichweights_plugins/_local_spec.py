@@ -21,8 +21,20 @@ from whichweights_schemas.models import ModelSpec, ParameterCounts
 __all__ = ["read_model"]
 
 _VISION: Final = (
-    *("vision_tower.", "vision_model.", "visual.", "multi_modal_projector.", "vision_embed_tokens."),
-    *("vision_encoder.", "vision_adapter.", "embed_vision.", "vit_large_projector.", "mm_projector."),
+    *(
+        "vision_tower.",
+        "vision_model.",
+        "visual.",
+        "multi_modal_projector.",
+        "vision_embed_tokens.",
+    ),
+    *(
+        "vision_encoder.",
+        "vision_adapter.",
+        "embed_vision.",
+        "vit_large_projector.",
+        "mm_projector.",
+    ),
 )
 """What the names of vision weights begin with, in transformers' classes."""
 
@@ -166,9 +178,7 @@ def _bits(config: Mapping[str, object]) -> int | None:
     return None
 
 
-def _shaped(
-    config: Mapping[str, object] | None, model_id: str, counts: Counts | None
-) -> ModelSpec:
+def _shaped(config: Mapping[str, object] | None, model_id: str, counts: Counts | None) -> ModelSpec:
     parameters = counts[0] if counts else None
     if config is None:
         return _without_config(model_id, counts)

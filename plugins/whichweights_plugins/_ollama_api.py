@@ -103,9 +103,7 @@ class OllamaClient:
             )
         try:
             with anyio.fail_after(self._timeout):
-                async with self._client.stream(
-                    method, self.endpoint + path, json=body
-                ) as reply:
+                async with self._client.stream(method, self.endpoint + path, json=body) as reply:
                     content = await _content(reply)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise ProviderTimeout(

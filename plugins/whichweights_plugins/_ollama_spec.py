@@ -70,7 +70,9 @@ def spec_from_show(
         spec = _from_metadata(header, model_id, source)
     found = _abilities(show.get("capabilities"))
     sizes = Evidence(fields=("stored_bytes",), basis="exact", source=f"ollama {version}, /api/tags")
-    notes = ("ollama keeps a vision projector beside the model",) if show.get("projector_info") else ()
+    notes = (
+        ("ollama keeps a vision projector beside the model",) if show.get("projector_info") else ()
+    )
     return spec.model_copy(
         update={
             **found,
@@ -97,9 +99,7 @@ def _from_tensors(header: GgufHeader, model_id: str, source: str) -> ModelSpec |
 
 def _header(info: Json, tensors: object) -> GgufHeader:
     metadata = {
-        key: value
-        for key, raw in list(info.items())[:10_000]
-        if (value := _value(raw)) is not None
+        key: value for key, raw in list(info.items())[:10_000] if (value := _value(raw)) is not None
     }
     return GgufHeader(3, metadata, _tensors(tensors, metadata), 32, 0)
 
@@ -185,7 +185,9 @@ def _problem(header: GgufHeader, count: int, hidden: int) -> str | None:
     if not 1 <= count <= _MAX_LAYERS or hidden < 1:
         return "ollama states neither tensors nor the number of layers"
     start = f"{header.architecture}."
-    if any(key.startswith(tuple(start + name for name in _OTHER_MIXERS)) for key in header.metadata):
+    if any(
+        key.startswith(tuple(start + name for name in _OTHER_MIXERS)) for key in header.metadata
+    ):
         return "ollama lists no tensors, and the layers are not all of plain attention"
     if header.integer(f"{start}attention.head_count") is None and not header.values(
         f"{start}attention.head_count"
@@ -196,12 +198,20 @@ def _problem(header: GgufHeader, count: int, hidden: int) -> str | None:
 
 def _block(header: GgufHeader, facts: LayerFacts) -> Block:
     head = facts.head_dim or facts.hidden // max(1, facts.heads)
-    shape = {"query_heads": facts.heads, "kv_heads": facts.key_heads, "head_dim": head}
-    attention = (
-        SlidingAttention(**shape, window=facts.window, shares_kv=facts.shares_kv)
-        if facts.window
-        else FullAttention(**shape, shares_kv=facts.shares_kv)
+    attention: FullAttention | SlidingAttention = FullAttention(
+        query_heads=facts.heads,
+        kv_heads=facts.key_heads,
+        head_dim=head,
+        shares_kv=facts.shares_kv,
     )
+    if facts.window:
+        attention = SlidingAttention(
+            query_heads=facts.heads,
+            kv_heads=facts.key_heads,
+            head_dim=head,
+            shares_kv=facts.shares_kv,
+            window=facts.window,
+        )
     start = header.architecture
     experts = header.integer(f"{start}.expert_count") or 0
     width = header.integer(f"{start}.feed_forward_length") or 0

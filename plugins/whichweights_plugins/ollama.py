@@ -116,9 +116,7 @@ class OllamaProvider(ModelProvider[OllamaSettings]):
         if row is None or row.size_bytes is None:
             return ()
         note = "all layers of the model together"
-        return (
-            ModelFile(path=row.name, size_bytes=row.size_bytes, format=row.format, note=note),
-        )
+        return (ModelFile(path=row.name, size_bytes=row.size_bytes, format=row.format, note=note),)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -138,7 +136,8 @@ def _installed(row: Mapping[str, object]) -> _Installed | None:
     if not isinstance(name, str) or not 0 < len(name) <= 300:
         return None
     size, digest, details = row.get("size"), row.get("digest"), row.get("details")
-    known = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < 2**53:
+        size = None
     level = (
         cast("Mapping[str, object]", details).get("quantization_level")
         if isinstance(details, Mapping)
@@ -146,7 +145,7 @@ def _installed(row: Mapping[str, object]) -> _Installed | None:
     )
     return _Installed(
         name,
-        size if known else None,
+        size,
         digest[:80] if isinstance(digest, str) and digest else None,
         level[:40] if isinstance(level, str) and level else None,
     )

@@ -8,6 +8,7 @@ from typing import Final, Literal, cast
 import anyio
 
 from whichweights_plugins._cache import AnswerCache, default_cache_file
+from whichweights_plugins._roots import is_path
 from whichweights_plugins.hub.client import Answer, HubClient
 from whichweights_plugins.hub.facts import HubFile, RepoFacts, is_listing, is_repo, read_repo
 from whichweights_plugins.hub.gguf_names import GgufName, as_gguf_name, chosen_parts
@@ -56,6 +57,9 @@ class HubProvider(ModelProvider[HubSettings]):
         )
         self._client = HubClient(settings, context.run_blocking, self._cache)
         self.last_resort = settings.last_resort
+
+    def may_know(self, query: str) -> bool:
+        return not is_path(query.strip()) and not query.strip().lower().startswith("ollama:")
 
     async def available(self) -> str | None:
         if not self._client.offline:

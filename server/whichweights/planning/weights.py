@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from whichweights.planning._gguf_table import gguf_model
 from whichweights.planning._replicated import kv_projections, replicated_bytes
+from whichweights.planning._stored_weights import as_stored
 from whichweights.planning._weight_formats import GGUF_ENGINES, WeightFormat, resolve_format
 from whichweights.planning._weight_plan import WeightPlan
 from whichweights.planning.formats._mixture_roles import dimensions, is_quantizable
@@ -84,11 +85,12 @@ def _weigh(model: Hashable, kind: WeightFormat, gguf_engine: bool) -> WeightPlan
         plan = _from_layout(spec, kind, tensors)
     if tensors is not None and expected:
         plan = _reconciled(plan, tensors.weights, expected)
+    plan = replace(plan, mtp=_mtp_bytes(spec, plan, tensors))
+    plan = as_stored(plan, spec, kind)
     return replace(
         plan,
         embedding_on_host=gguf_engine and not plan.tied and plan.embedding > 0,
         vision=2 * (spec.parameters.vision or 0),
-        mtp=_mtp_bytes(spec, plan, tensors),
     )
 
 

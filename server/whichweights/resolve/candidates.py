@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from whichweights.planning.language_coverage import Coverage, cover
 from whichweights.registry import ProviderSession
@@ -66,8 +66,8 @@ async def gather_pool(session: ProviderSession, names: Sequence[str]) -> Pool:
 
 def _has_candidates(provider: ModelProvider[Any]) -> bool:
     """Whether to ask at all: one that only answers questions about named models has none."""
-    own = type(provider).candidates is not ModelProvider.candidates
-    return own and not provider.last_resort
+    base = cast("type[ModelProvider[Any]]", ModelProvider)
+    return type(provider).candidates is not base.candidates and not provider.last_resort
 
 
 async def skill_table(session: ProviderSession, skills: tuple[str, ...]) -> Sequence[ModelScore]:

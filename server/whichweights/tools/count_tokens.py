@@ -130,7 +130,8 @@ async def _of_text(call: _Call, counted: CountedModel) -> Counted:
 async def _of_amount(call: _Call, name: str) -> tuple[CountedModel, Counted]:
     """Without a text the tokenizer itself is not needed, only which one it is."""
     api = await hosted_model(call.session, name)
-    spec = None if api else await spec_or_none(call.session, name)
+    closed = api is not None and api.open_weights is False
+    spec = None if closed else await spec_or_none(call.session, name)
     counted = CountedModel(name, None, spec, api)
     if spec is None and (api is None or api.open_weights is not False):
         counted = await resolve_tokenizer(call.session, name)

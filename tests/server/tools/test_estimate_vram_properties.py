@@ -133,7 +133,8 @@ def nothing_is_null_without_a_reason(answer: EstimateVramResult) -> None:
         "limits.max_concurrent_sequences": answer.limits.max_concurrent_sequences,
         "model.active_parameters": answer.model.active_parameters,
         "model.revision": None if answer.model.source != "generic" else "none to have",
-        "devices.system memory": all(device.total_gib for device in answer.devices) or None,
+        "devices.system memory": all(d.total_gib for d in answer.devices if d.kind == "cpu")
+        or None,
         "speed.decode_tokens_per_second": answer.speed.decode_tokens_per_second,
         "kv_cache.bytes_per_token": answer.kv_cache.bytes_per_token,
     }
