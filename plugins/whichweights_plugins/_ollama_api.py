@@ -28,9 +28,9 @@ Json = Mapping[str, object]
 def endpoint_of(environ: Mapping[str, str]) -> str:
     """Where ollama listens by OLLAMA_HOST, as its own client reads the variable.
 
-    Source: envconfig/config.go of ollama: scheme and port may be left out, ports 80 and 443
-    follow from an explicit scheme; checked 2026-11. An address to listen on everywhere is asked
-    on this machine.
+    Scheme and port may be left out, ports 80 and 443 follow from an explicit scheme (general
+    knowledge of ollama's envconfig; its source was not read). An address to listen on everywhere
+    is asked on this machine.
     """
     stated = environ.get("OLLAMA_HOST", "").strip().strip("\"'")
     if not stated:

@@ -188,9 +188,11 @@ def _without_duplicates(
         chosen = next((full for full in preferred if full_names.count(full) == 1), None)
         if chosen is None:
             reason = f"{len(bearers)} providers of {kind} are called {name!r}"
+            own = f"{BUILT_IN_DISTRIBUTION}:{name}"
+            example = own if own in full_names else full_names[0]
             warnings.append(
                 f"{reason} ({', '.join(full_names)}) and none is used: "
-                f'choose with [providers] order = {{{kind} = ["{full_names[0]}"]}}'
+                f'choose with [providers] order = {{{kind} = ["{example}"]}}'
             )
         else:
             reason = f"the configuration chose {chosen}"

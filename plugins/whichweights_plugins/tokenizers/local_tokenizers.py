@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
+from whichweights_plugins._roots import hub_cache
 from whichweights_plugins.tokenizers._json_tokenizer import JsonTokenizer, TokenizerFiles
 from whichweights_schemas.errors import NoTokenizer, PathNotAllowed
 from whichweights_schemas.providers import ProviderContext, Settings, TokenizerProvider
@@ -114,17 +115,6 @@ class LocalTokenizers(TokenizerProvider[LocalTokenizersSettings]):
         if self.settings.hub_cache is not None:
             return self.settings.hub_cache.expanduser()
         return hub_cache(os.environ)
-
-
-def hub_cache(environ: Mapping[str, str]) -> Path:
-    """huggingface_hub's own rule for its cache folder (its `constants`, read 2026-11)."""
-    named = environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE")
-    if named:
-        return Path(named).expanduser()
-    home = environ.get("HF_HOME")
-    if not home:
-        home = os.path.join(environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Path(home).expanduser() / "hub"
 
 
 def downloaded(cache: Path, name: str, revision: str | None) -> Path | None:

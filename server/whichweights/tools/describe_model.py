@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
 
 from whichweights.answering import EvidenceLog, gib_or_none
 from whichweights.planning.description import cache_summary, parameter_summary
@@ -68,7 +69,9 @@ async def run(arguments: DescribeModelArguments, session: ProviderSession) -> De
         if hosted is None:
             raise
         return _hosted(hosted, arguments.fields or _ALL, record)
-    return await _open_weight(resolved, arguments.fields or _ALL, session, record)
+    return await _open_weight(
+        resolved, arguments.fields or _ALL, session, record, named=bool(arguments.fields)
+    )
 
 
 async def _open_weight(
@@ -76,6 +79,8 @@ async def _open_weight(
     sections: tuple[Section, ...],
     session: ProviderSession,
     record: EvidenceLog,
+    *,
+    named: bool,
 ) -> DescribeModelResult:
     spec = resolved.spec
     record.warn(*resolved.notes)
@@ -89,10 +94,9 @@ async def _open_weight(
     ref = ModelRef(id=spec.id, provider=resolved.provider, match="id")
     question = ModelQuestion(ref=ref, limit=_RELATIVES_SHOWN)
     parts = {name: build(spec, record) for name, build in _SECTIONS.items() if name in sections}
-    if "files" in sections:
-        parts["files"] = await _asked(session, resolved, question, "files", record)
-    if "relatives" in sections:
-        parts["relatives"] = await _asked(session, resolved, question, "relatives", record)
+    for name in ("files", "relatives"):
+        if name in sections:
+            parts[name] = await _asked(session, resolved, question, name, record, named=named)
     return DescribeModelResult.model_validate(
         {
             "id": spec.id,
@@ -113,19 +117,34 @@ async def _asked(
     session: ProviderSession,
     resolved: ResolvedModel,
     question: ModelQuestion,
-    what: str,
+    what: Literal["files", "relatives"],
     record: EvidenceLog,
+    *,
+    named: bool,
 ) -> object:
-    if resolved.provider == "generic":
-        rows: object = ()
-    elif what == "files":
-        rows = await session.one(ModelProvider, resolved.provider, lambda p: p.files(question))
-    else:
-        rows = await session.one(ModelProvider, resolved.provider, lambda p: p.relatives(question))
+    """Rows of the provider that knew the model; of every provider where the caller names them.
+
+    So a name of the catalogue alone sends nobody to the Hub.
+    """
+
+    async def rows_of(provider: ModelProvider[Any]) -> Sequence[object]:
+        if what == "files":
+            return await provider.files(question)
+        return await provider.relatives(question)
+
+    rows = None
+    if resolved.provider != "generic":
+        rows = await session.one(ModelProvider, resolved.provider, rows_of)
+        if named and not rows:
+            rows = await session.first(
+                ModelProvider, rows_of, where=lambda p: p.may_know(resolved.spec.id)
+            )
     if not rows:
-        record.unknown(what, f"provider {resolved.provider} has none for this model")
+        asked = "nobody" if named else f"provider {resolved.provider}"
+        hint = "" if named else f'; fields=["{what}"] asks the Hub too'
+        record.unknown(what, f"{asked} has none for this model{hint}")
         return None
-    return tuple(rows) if isinstance(rows, list | tuple) else None
+    return tuple(rows)
 
 
 def _architecture(spec: ModelSpec, record: EvidenceLog) -> ArchitectureAnswer:
