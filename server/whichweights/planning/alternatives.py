@@ -8,6 +8,7 @@ from dataclasses import replace
 from whichweights.planning.choices import GGUF_LADDER, MLX_LADDER, VLLM_LADDER, Run, run_status
 from whichweights.planning.formats import KV_TYPES, Status, decode_tag
 from whichweights.planning.memory_types import MemoryPlan, Verdict
+from whichweights.planning.more_devices import another
 from whichweights.planning.running import (
     ChosenRun,
     PlannedRun,
@@ -145,10 +146,7 @@ def _more_devices(
     if not gpus:
         return
     for factor in (2, 4, 8):
-        more = tuple(
-            device.model_copy(update={"uuid": None, "free_bytes": device.total_bytes})
-            for device in gpus
-        )
+        more = tuple(another(device) for device in gpus)
         changed = replace(request, accelerators=request.accelerators + more * (factor - 1))
         planned = plan_run(spec, changed, current.run)
         if planned.plan.verdict == "fits":

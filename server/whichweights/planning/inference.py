@@ -378,5 +378,6 @@ class InferencePlanner:
             and self.settings.engine in OFFLOAD_ENGINES
             and self.settings.cpu_offload == "auto"
             and bool(self.devices)
+            and not shares_system_memory(self.devices[0])
             and (memory is None or memory.free_bytes is None)
         )

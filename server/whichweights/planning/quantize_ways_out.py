@@ -8,6 +8,7 @@ from typing import Final
 
 from whichweights.planning._settings import OFFLOAD_ENGINES
 from whichweights.planning.memory_types import MemoryPlan
+from whichweights.planning.more_devices import another
 from whichweights.planning.quantize import (
     FormatOption,
     FormatPlans,
@@ -111,10 +112,7 @@ def _more_devices(
     if not devices or any(device.kind != "gpu" for device in devices):
         return None
     run = rank(plans.options, quality)[0].planned.run
-    empty = tuple(
-        device.model_copy(update={"uuid": None, "free_bytes": device.total_bytes})
-        for device in devices
-    )
+    empty = tuple(another(device) for device in devices)
     for factor in _FACTORS:
         more = replace(request, accelerators=devices + empty * (factor - 1))
         try:

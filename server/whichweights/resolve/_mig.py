@@ -47,6 +47,7 @@ def as_slice(device: Accelerator, profile: str, size_gb: int) -> Accelerator:
             "name": f"{device.name} MIG {profile}",
             "mig_profile": profile,
             "total_bytes": size,
+            "free_bytes": size,
             "total_basis": "assumed",
             "total_note": note,
             "memory_bandwidth_bytes_per_second": bandwidth and bandwidth * share,

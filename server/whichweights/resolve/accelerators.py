@@ -208,7 +208,8 @@ async def _looked_up(
             "no table has its memory size",
         )
         machine.unknown.append(Unknown(field=f"{device.name}.total_gib", reason=reason))
-    return provider, device.model_copy(update={"free_bytes": device.total_bytes})
+    free = device.total_bytes if device.free_bytes is None else device.free_bytes
+    return provider, device.model_copy(update={"free_bytes": free})
 
 
 def _plain(name: str) -> str:

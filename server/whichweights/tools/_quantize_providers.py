@@ -56,7 +56,7 @@ async def relatives_of(spec: ModelSpec, session: ProviderSession) -> Relatives:
         ref = ModelRef(id=spec.id, provider=provider.name)
         return await provider.relatives(ModelQuestion(ref=ref, limit=_RELATIVES_ASKED))
 
-    answers = await session.all(ModelProvider, ask)
+    answers = await session.all(ModelProvider, ask, where=lambda p: p.may_know(spec.id))
     return Relatives(tuple((name, row) for name, rows in answers for row in rows))
 
 

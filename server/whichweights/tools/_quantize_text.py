@@ -124,7 +124,7 @@ def _next_step(plan: FormatPlan) -> Iterator[str]:
         size = "" if copy.size_gib is None else f", {copy.size_gib:.1f} GiB"
         yield f"Ready-made: {copy.repo}{f' {copy.file}' if copy.file else ''}{size}."
     elif plan.commands:
-        yield "Commands in plans[0]; a tag gives another's."
+        yield "The first plan has its commands; with a tag, that format's."
 
 
 def _first(plan: FormatPlan) -> str:

@@ -52,7 +52,7 @@ from whichweights_schemas.tools.quantize_plan import (
     TagMeaning,
 )
 
-_ALSO_SHOWN: Final = 8
+_ALSO_SHOWN: Final = 4
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,24 @@ async def test_the_total_is_what_an_engine_sees_else_the_driver_else_marketing(
     assert abs(device.total_bytes / GIB - gib) < 0.006
     assert device.total_basis == basis
     assert device.total_note
-    assert device.free_bytes == device.total_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden_gib"),
+    [("RTX 4090", 0.0), ("H100 SXM5 80GB", 0.0), ("RTX 5090", 0.4), ("A40", 0.4), ("MI300X", 0.0)],
+)
+async def test_an_empty_card_has_free_what_an_engine_can_see_of_it(name: str, hidden_gib: float):
+    device = (await found(name))[0]
+    assert device.total_bytes is not None
+    assert device.free_bytes is not None
+    assert abs((device.total_bytes - device.free_bytes) / GIB - hidden_gib) < 0.001
+
+
+async def test_of_a_shared_memory_without_a_known_budget_three_quarters_are_free():
+    device = (await found("Ryzen AI Max+ 395"))[0]
+    assert device.unified_memory
+    assert device.total_bytes is not None
+    assert device.free_bytes == device.total_bytes * 3 // 4
 
 
 @pytest.mark.parametrize(("gb", "gib"), [(36, 24.0), (64, 48.0), (128, 96.0)])

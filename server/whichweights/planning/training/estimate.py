@@ -9,6 +9,7 @@ from whichweights.planning.alternatives import MOST, is_better
 from whichweights.planning.choices import Run, candidate_runs
 from whichweights.planning.estimate import Estimate
 from whichweights.planning.memory_types import MemoryPlan
+from whichweights.planning.more_devices import another
 from whichweights.planning.rules_of_thumb import rules_for_training
 from whichweights.planning.running import RunRequest, deployment_of
 from whichweights.planning.speed import SpeedEstimate
@@ -117,9 +118,6 @@ def _with(request: RunRequest, **changes: object) -> RunRequest:
 def _more_devices(request: RunRequest) -> Iterator[tuple[str, RunRequest]]:
     gpus = [device for device in request.accelerators if device.kind == "gpu"]
     for factor in (2, 4, 8) if gpus else ():
-        more = tuple(
-            device.model_copy(update={"uuid": None, "free_bytes": device.total_bytes})
-            for device in gpus
-        )
+        more = tuple(another(device) for device in gpus)
         accelerators = request.accelerators + more * (factor - 1)
         yield f"{factor * len(gpus)}x {gpus[0].name}", replace(request, accelerators=accelerators)
