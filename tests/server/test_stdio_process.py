@@ -205,6 +205,27 @@ def test_a_server_ends_even_when_a_tool_holds_the_event_loop(
 
 
 @posix_only
+def test_what_a_host_writes_after_the_session_is_over_is_passed_over_in_silence(
+    hanging_server: list[str],
+):
+    """The process lives on until its deadline, and reads on, after the event loop is closed."""
+    script = Path(hanging_server[-1])
+    end_slowly = "serve(opener); sys.stderr.write('over\\n'); threading.Event().wait()"
+    script.write_text(
+        script.read_text(encoding="utf-8").replace("sys.exit(serve(opener))", end_slowly),
+        encoding="utf-8",
+    )
+    with started(hanging_server) as host:
+        host.initialize()
+        terminate(host)
+        assert host.stderr.readline() == b"cleaned up\n"
+        assert host.stderr.readline() == b"over\n"
+        host.send(id=9, method="ping")
+        assert host.exit_status() == 128 + signal.SIGTERM
+        assert host.stderr.read() == b""
+
+
+@posix_only
 def test_a_signal_before_the_server_is_ready_ends_it(hanging_server: list[str]):
     with started(hanging_server) as host:
         terminate(host)

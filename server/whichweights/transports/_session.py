@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from functools import partial
 from typing import cast
 
 import anyio
@@ -75,7 +77,7 @@ class _Lines:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._room = threading.Semaphore(_LINES_AHEAD)
         self.closed = anyio.Event()
-        stopping.connect(lambda: self._loop.call_soon_threadsafe(self._close))
+        stopping.connect(partial(self._in_the_loop, self._close))
 
     def start(self) -> None:
         """Begin to read."""
@@ -93,8 +95,13 @@ class _Lines:
     def _read(self) -> None:
         for line in complete_lines(self._wire.chunks()):
             self._room.acquire()
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, line)
+            self._in_the_loop(partial(self._queue.put_nowait, line))
         self._stopping.request()
+
+    def _in_the_loop(self, work: Callable[[], None]) -> None:
+        """Run `work` in the event loop; a session that is over needs it no more."""
+        with suppress(RuntimeError):  # a host may still write after the loop is closed
+            self._loop.call_soon_threadsafe(work)
 
 
 class _Output:
