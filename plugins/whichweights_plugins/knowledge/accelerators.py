@@ -33,13 +33,15 @@ _SIZE_TOLERANCE = 0.08
 class _Index:
     rows: list[Row]
     names: list[DeviceName]
+    plain_names: list[str]
     vocabulary: frozenset[str]
 
 
 def _load() -> _Index:
     rows = load_rows(TABLE)
     names = [DeviceName.of(row["name"], row.get("aliases", ())) for row in rows]
-    return _Index(rows, names, frozenset[str]().union(*(name.words for name in names)))
+    plain_names = [plain(row["name"]) for row in rows]
+    return _Index(rows, names, plain_names, frozenset[str]().union(*(name.words for name in names)))
 
 
 class KnowledgeAccelerators(AcceleratorCatalogue[NoSettings]):
@@ -78,7 +80,8 @@ class KnowledgeAccelerators(AcceleratorCatalogue[NoSettings]):
 
 def _named(index: _Index, name: str) -> list[Row]:
     """Devices of exactly this name; else those whose driver reports exactly it."""
-    own = [row for row in index.rows if plain(row["name"]) == name]
+    named = zip(index.rows, index.plain_names, strict=True)
+    own = [row for row, known in named if known == name]
     return own or [
         row for row, known in zip(index.rows, index.names, strict=True) if name in known.exact
     ]

@@ -100,6 +100,10 @@ class InferencePlanner:
         if self.devices and shares_system_memory(self.devices[0]):
             self.weights = replace(self.weights, embedding_on_host=False)
         self.adapters = adapter_parts(spec, deployment.training)
+        self._held_weights = self.weights.parts(self.settings.load_vision, self.settings.load_mtp)
+        ranked = self.settings.engine in RANK_ENGINES
+        self._rank_parts = rank_parts(spec, self.weights, self.settings) if ranked else ()
+        self._block_state = [layer_state(block.attention).bytes for block in spec.blocks]
         self.layers = len(self.weights.layers)
         self.moe_layers = sum(1 for size in self.weights.experts if size)
 
@@ -129,13 +133,12 @@ class InferencePlanner:
         on_devices = self.layers if gpu_layers is None else min(gpu_layers, self.layers)
         cache = cache_bytes(self.spec, settings, self.rows)
         state = self.state.times(settings.concurrent_sequences)
-        weight_parts = self.weights.parts(settings.load_vision, settings.load_mtp)
-        buffers = self._buffers(settings, cache, weight_parts, expert_layers > 0)
+        buffers = self._buffers(settings, cache, expert_layers > 0)
         ranked = settings.engine in RANK_ENGINES
         parts = (
-            *weight_parts,
+            *self._held_weights,
             *self.adapters,
-            *(rank_parts(self.spec, self.weights, settings) if ranked else ()),
+            *self._rank_parts,
             *cache_parts(cache, settings),
             *state_parts(state),
             *self._buffer_parts(buffers),
@@ -197,9 +200,9 @@ class InferencePlanner:
         """Bytes left on the fullest device with everything there; see `place` for the values."""
         return self.place(**values).least_room
 
-    def fits_devices(self, gpu_layers: int) -> bool:
-        """Whether so many whole layers fit on the devices, wherever the others lie."""
-        return self.place(gpu_layers=gpu_layers).device_room >= 0
+    def device_room(self, gpu_layers: int) -> int:
+        """Bytes left on the devices with so many whole layers, wherever the others lie."""
+        return self.place(gpu_layers=gpu_layers).device_room
 
     def _fewest_experts(self, values: dict[str, int]) -> Placed | None:
         """The placement with the fewest MoE layers' experts in system memory, if any fits."""
@@ -254,7 +257,6 @@ class InferencePlanner:
         self,
         settings: Settings,
         cache: CacheBytes,
-        weight_parts: tuple[Part, ...],
         experts_on_host: bool,
     ) -> tuple[tuple[BufferPart, ...], ...]:
         """The buffers of every device (of the CPU, when there is none); the first has copies of
@@ -264,7 +266,7 @@ class InferencePlanner:
             self.facts,
             settings,
             cache_bytes=cache.allocated,
-            weight_bytes=sum(part.bytes for part in weight_parts),
+            weight_bytes=sum(part.bytes for part in self._held_weights),
             amd=vendor == "amd",
             expert_layer_bytes=max(self.weights.experts) if experts_on_host else 0,
         )
@@ -322,7 +324,7 @@ class InferencePlanner:
                 shared = shared.plus(Amount(part.bytes, part.low, part.high))
         if settings.engine in RANK_ENGINES:
             copied = self.weights.embedding if self.weights.tied else 0
-            layers = self._layer_load(settings, cache, state, Amount())
+            layers = self._layer_load(settings, cache, state, Amount(), Amount())
             shares = rank_shares(settings, layers, copied)
             outside = settings.engine == "sglang"
             return split_ranks(self.devices, shared, shares, buffers, activations_outside=outside)
@@ -330,8 +332,7 @@ class InferencePlanner:
         own = Amount()
         for part in (part for part in parts if part.host):
             own = own.plus(Amount(0, part.bytes - part.low, part.high - part.bytes))
-        load = self._layer_load(settings, cache, state, slack.minus(own))
-        load = replace(load, host_slack=own)
+        load = self._layer_load(settings, cache, state, slack.minus(own), own)
         return split_layers(self.devices, memory, load, buffers, gpu_layers, expert_layers)
 
     def _held_by_layer(self, settings: Settings, cache: CacheBytes, state: StateBytes) -> list[int]:
@@ -339,9 +340,8 @@ class InferencePlanner:
         if not (cache.per_layer and self.weights.layers_known):
             together = Amount(cache.allocated + state.bytes)
             return [together.share(index, self.layers).bytes for index in range(self.layers)]
-        sequences, blocks = settings.concurrent_sequences, self.spec.blocks
-        own = [layer_state(block.attention).bytes * sequences for block in blocks]
-        each = [held + kept for held, kept in zip(cache.per_layer, own, strict=True)]
+        sequences, own = settings.concurrent_sequences, self._block_state
+        each = [held + sequences * kept for held, kept in zip(cache.per_layer, own, strict=True)]
         return [each[index] for index in self.spec.layout]
 
     def _cache_shares(
@@ -353,7 +353,12 @@ class InferencePlanner:
         return rank_shares(settings, load, 0)
 
     def _layer_load(
-        self, settings: Settings, cache: CacheBytes, state: StateBytes, slack: Amount
+        self,
+        settings: Settings,
+        cache: CacheBytes,
+        state: StateBytes,
+        slack: Amount,
+        host_slack: Amount,
     ) -> LayerLoad:
         """Weights, cache and state of each layer, and what stands outside the layers."""
         weights, embedding = self.weights, self.weights.embedding
@@ -367,7 +372,7 @@ class InferencePlanner:
             last=weights.head + (weights.mtp if settings.load_mtp else 0),
             host=embedding if weights.embedding_on_host else 0,
             slack=slack,
-            host_slack=Amount(),
+            host_slack=host_slack,
         )
 
     def _untried(self, placed: Placed) -> bool:

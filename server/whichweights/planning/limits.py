@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from whichweights.planning._edge import last_with_room
@@ -32,17 +31,6 @@ class PlanLimits:
     gpu_layers: int | None
     capped_by_window: bool
     reasons: tuple[tuple[str, str], ...]
-
-
-def _between(fits: Callable[[int], bool], low: int, high: int) -> int:
-    """The largest value that fits, where `low` does (or stands for none) and `high` does not."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def find_limits(planner: InferencePlanner) -> PlanLimits:
@@ -77,9 +65,7 @@ def _gpu_layers(planner: InferencePlanner) -> tuple[int | None, str]:
         return 0, ""
     if not planner.weights.layers_known:
         return None, "the number of layers of this model is not known"
-    fitting = [count for count in (0, planner.layers) if planner.fits_devices(count)]
-    if planner.layers in fitting:
+    if planner.device_room(planner.layers) >= 0:
         return planner.layers, ""
-    if not fitting:
-        return 0, ""
-    return _between(planner.fits_devices, 0, planner.layers), ""
+    # The head lies with the last layer: the whole model is a step beyond all but one layer.
+    return last_with_room(planner.device_room, planner.layers - 1), ""

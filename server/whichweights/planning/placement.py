@@ -39,7 +39,11 @@ class Amount(NamedTuple):
 
     def share(self, index: int, of: int) -> Amount:
         """One of `of` shares that add up to the whole: the first ones hold the remainders."""
-        return Amount(*(size // of + (1 if index < size % of else 0) for size in self))
+        return Amount(
+            self.bytes // of + (index < self.bytes % of),
+            self.low // of + (index < self.low % of),
+            self.high // of + (index < self.high % of),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +183,21 @@ def split_layers(
     on_host = count - gpu_layers
     sizes = [0] * (len(devices) + 1)
     layers = [0] * (len(devices) + 1)
-    bounds, single = _boundaries(devices), len(devices) == 1
-    offloaded = expert_layers_on_host
-    for index, size in enumerate(load.layers):
-        if index < on_host:
-            place = len(devices)
-        else:
-            share = (index - on_host) / (gpu_layers + 1)
-            place = 0 if single else bisect_right(bounds, share)
-            if offloaded and load.experts[index]:
-                offloaded -= 1
-                sizes[-1] += load.experts[index]
-                size -= load.experts[index]
-        sizes[place] += size
-        layers[place] += 1
+    sizes[-1], layers[-1] = sum(load.layers[:on_host]), on_host
+    kept = list(load.layers[on_host:])
+    if expert_layers_on_host:
+        routed = [(at, size) for at, size in enumerate(load.experts[on_host:]) if size]
+        for at, size in routed[:expert_layers_on_host]:
+            kept[at] -= size
+            sizes[-1] += size
+    if len(devices) == 1:
+        sizes[0], layers[0] = sum(kept), gpu_layers
+    else:
+        bounds = _boundaries(devices)
+        for index, size in enumerate(kept):
+            place = bisect_right(bounds, index / (gpu_layers + 1))
+            sizes[place] += size
+            layers[place] += 1
     complete = gpu_layers == count
     sizes[0 if gpu_layers else -1] += load.first
     sizes[len(devices) - 1 if complete else -1] += load.last

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from whichweights.answering import EvidenceLog, gib, gib_or_none
 from whichweights.planning._settings import RANK_ENGINES
 from whichweights.planning.choices import native_format, run_support
-from whichweights.planning.description import parameter_summary
 from whichweights.planning.device_formats import traits
 from whichweights.planning.estimate import Estimate, estimate
 from whichweights.planning.formats import Status
 from whichweights.planning.memory_types import DevicePlan, MemoryPlan
+from whichweights.planning.parameters import count_parameters
 from whichweights.planning.running import RunRequest
 from whichweights.planning.speed import SpeedEstimate
 from whichweights.registry import ProviderSession
@@ -245,7 +245,10 @@ def _model(resolved: ResolvedModel) -> ModelSummary:
 def _active(spec: ModelSpec) -> int | None:
     """Weights one token touches: as stated, else from the shape; of a dense model nearly all."""
     stated = spec.parameters.active
-    return parameter_summary(spec).active if stated is None else stated
+    if stated is not None:
+        return stated
+    counted = count_parameters(spec)
+    return counted.active if counted else None
 
 
 def _settings(spec: ModelSpec, found: Estimate, machine: Machine) -> ResolvedSettings:

@@ -56,9 +56,9 @@ def test_one_layer_more_does_not_fit(spec: ModelSpec, gib: float):
     layers = find_limits(planner).gpu_layers
     assert layers is not None
     if layers:
-        assert planner.fits_devices(layers)
+        assert planner.device_room(layers) >= 0
     if layers < planner.layers:
-        assert not planner.fits_devices(layers + 1)
+        assert planner.device_room(layers + 1) < 0
 
 
 def test_a_4090_runs_qwen3_32b_q4_k_m_to_about_17_thousand_tokens():

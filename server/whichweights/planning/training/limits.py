@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
+from whichweights.planning._edge import last_with_room
 from whichweights.planning.limits import PlanLimits
 from whichweights.planning.training.plan import TrainingPlanner
 
@@ -16,7 +16,7 @@ _MOST_TOKENS: Final = 100_000_000
 
 
 def find_training_limits(planner: TrainingPlanner) -> PlanLimits:
-    """Bisection over the plan itself: `high` must fit on every device.
+    """Search over the plan itself: `high` must fit on every device.
 
     `max_context_tokens` is the longest training sequence, `max_concurrent_sequences` the largest
     micro batch per device; one more does not fit (or is beyond the model's window).
@@ -28,21 +28,6 @@ def find_training_limits(planner: TrainingPlanner) -> PlanLimits:
         return PlanLimits(None, None, None, False, (*((name, reason) for name in fields), layers))
     window = planner.spec.max_context_tokens
     most = max(window or _MOST_TOKENS, 1)
-    length = _largest(lambda tokens: _fits(planner, sequence_length=tokens), most)
-    batch = _largest(lambda count: _fits(planner, micro_batch=count), _MOST_SEQUENCES)
+    length = last_with_room(lambda tokens: planner.room_left(sequence_length=tokens), most)
+    batch = last_with_room(lambda count: planner.room_left(micro_batch=count), _MOST_SEQUENCES)
     return PlanLimits(length, batch, None, window is not None and length == window, (layers,))
-
-
-def _fits(planner: TrainingPlanner, **values: int) -> bool:
-    return planner.place(**values).verdict == "fits"
-
-
-def _largest(fits: Callable[[int], bool], most: int) -> int:
-    """The largest value up to `most` that fits, 0 if 1 does not; more never needs less."""
-    if fits(most):
-        return most
-    low, high = 0, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low

@@ -12,7 +12,7 @@ from whichweights.planning.memory_types import (
     Settings,
     Verdict,
 )
-from whichweights.planning.placement import Amount, DeviceLoad, judge
+from whichweights.planning.placement import Amount, DeviceLoad, judge, least_room
 from whichweights.planning.runtime import runtime_part
 from whichweights.planning.training.activations import activation_shape
 from whichweights.planning.training.bands import (
@@ -91,6 +91,15 @@ class TrainingPlanner:
             (device for device in deployment.accelerators if device.kind == "cpu"),
             deployment.memory,
         )
+        # What no length and no batch changes: limits ask for many of both.
+        self.count = max(1, len(self.devices))
+        sharding = self.recipe.sharding
+        self._places: tuple[Accelerator | None, ...] = self.devices or (self.memory,)
+        self._runtime = tuple(runtime_part(device) for device in self._places)
+        self._state_cuts = [
+            (part, share_of(part, sharding, self.count)) for part in self.states.parts
+        ]
+        self._state_amounts = _shared_out(self._state_cuts, [Amount()] * self.count)
 
     def terms(self, recipe: Recipe | None = None) -> ActivationTerms:
         """The activation terms of one device, before the fitted factors."""
@@ -110,65 +119,75 @@ class TrainingPlanner:
         self, *, sequence_length: int | None = None, micro_batch: int | None = None
     ) -> PlacedTraining:
         """The run with another length or batch; what is left out is as in the deployment."""
-        recipe = replace(
+        recipe = self._recipe(sequence_length, micro_batch)
+        terms = self.terms(recipe)
+        own = self._own_cuts(recipe, terms)
+        loads = self._loads(own)
+        lines = [_times(part, self.count // cut) for part, cut in (*self._state_cuts, *own)]
+        offloaded = terms.offloaded * self.count
+        verdict = judge(loads, None, offloaded=False)
+        return PlacedTraining(recipe, self._with_runtime(lines), loads, offloaded, verdict)
+
+    def room_left(
+        self, *, sequence_length: int | None = None, micro_batch: int | None = None
+    ) -> int:
+        """Bytes left at the high end on the fullest device, negative where it does not fit."""
+        recipe = self._recipe(sequence_length, micro_batch)
+        return least_room(self._loads(self._own_cuts(recipe, self.terms(recipe))), None)
+
+    def _recipe(self, sequence_length: int | None, micro_batch: int | None) -> Recipe:
+        if sequence_length is None and micro_batch is None:
+            return self.recipe
+        return replace(
             self.recipe,
             sequence_length=sequence_length or self.recipe.sequence_length,
             micro_batch=micro_batch or self.recipe.micro_batch,
         )
-        count = max(1, len(self.devices))
-        terms = self.terms(recipe)
+
+    def _own_cuts(self, recipe: Recipe, terms: ActivationTerms) -> list[tuple[Part, int]]:
+        """What one device adds to the states, each with the number of devices that share it."""
         own = (
             *activation_parts(
                 terms,
                 recipe,
                 known=self.shape.known,
-                weight_bytes=self._weight_bytes(recipe, count),
+                weight_bytes=self._weight_bytes(),
                 factors=self.factors,
             ),
-            *self._gathered(recipe, count),
+            *self._gathered(recipe, self.count),
         )
-        lines: list[Part] = []
-        loads = [Amount() for _ in range(count)]
-        cuts = [(part, share_of(part, recipe.sharding, count)) for part in self.states.parts]
         layers = recipe.sharding == "layers"
-        cuts += [(part, count if layers and part.name in FOLLOWS_LAYERS else 1) for part in own]
-        for part, cut in cuts:
-            lines.append(_times(part, count // cut))
-            whole = Amount(part.bytes, part.low, part.high)
-            for index in range(count):
-                loads[index] = loads[index].plus(whole.share(index, cut) if cut > 1 else whole)
-        return self._placed(recipe, lines, loads, terms.offloaded)
+        return [(part, self.count if layers and part.name in FOLLOWS_LAYERS else 1) for part in own]
 
-    def _weight_bytes(self, recipe: Recipe, count: int) -> int:
+    def _weight_bytes(self) -> int:
         """Weights on one device."""
-        return sum(
-            part.bytes // share_of(part, recipe.sharding, count)
-            for part in self.states.parts
-            if part.group == "weights"
+        return sum(part.bytes // cut for part, cut in self._state_cuts if part.group == "weights")
+
+    def _loads(self, own: list[tuple[Part, int]]) -> tuple[DeviceLoad, ...]:
+        """States, activations and runtime of each device."""
+        amounts = _shared_out(own, self._state_amounts)
+        return tuple(
+            DeviceLoad(
+                device,
+                amount,
+                Amount() if part is None else Amount(part.bytes, part.low, part.high),
+                None,
+            )
+            for device, amount, part in zip(self._places, amounts, self._runtime, strict=True)
         )
 
-    def _placed(
-        self, recipe: Recipe, lines: list[Part], loads: list[Amount], offloaded: int
-    ) -> PlacedTraining:
-        """Adds the runtime of each device and judges."""
-        found: list[DeviceLoad] = []
-        devices = self.devices or (self.memory,)
-        for device, load in zip(devices, loads, strict=True):
-            part = runtime_part(device)
-            outside = Amount()
-            if part is not None:
-                outside = Amount(part.bytes, part.low, part.high)
-                line = part.as_part(1, 0)
-                same = next((at for at, old in enumerate(lines) if old.name == line.name), None)
-                if same is None:
-                    lines.append(line)
-                else:
-                    lines[same] = _plus(lines[same], line)
-            found.append(DeviceLoad(device, load, outside, None))
-        verdict = judge(tuple(found), None, offloaded=False)
-        return PlacedTraining(
-            recipe, tuple(lines), tuple(found), offloaded * max(1, len(self.devices)), verdict
-        )
+    def _with_runtime(self, lines: list[Part]) -> tuple[Part, ...]:
+        """The lines with one for each kind of runtime, summed over the devices."""
+        for part in self._runtime:
+            if part is None:
+                continue
+            line = part.as_part(1, 0)
+            same = next((at for at, old in enumerate(lines) if old.name == line.name), None)
+            if same is None:
+                lines.append(line)
+            else:
+                lines[same] = lines[same].plus(line)
+        return tuple(lines)
 
     def _gathered(self, recipe: Recipe, count: int) -> tuple[Part, ...]:
         """What a fully sharded run gathers: the layer at work and the one fetched ahead."""
@@ -238,13 +257,16 @@ def _check(deployment: Deployment) -> None:
 
 
 def _times(part: Part, count: int) -> Part:
+    if count == 1:
+        return part
     return replace(part, bytes=part.bytes * count, low=part.low * count, high=part.high * count)
 
 
-def _plus(part: Part, other: Part) -> Part:
-    return replace(
-        part,
-        bytes=part.bytes + other.bytes,
-        low=part.low + other.low,
-        high=part.high + other.high,
-    )
+def _shared_out(cuts: list[tuple[Part, int]], amounts: list[Amount]) -> list[Amount]:
+    """The amounts of the devices with these parts: shared by as many devices as the cut says."""
+    found = list(amounts)
+    for part, cut in cuts:
+        whole = Amount(part.bytes, part.low, part.high)
+        for index, held in enumerate(found):
+            found[index] = held.plus(whole.share(index, cut) if cut > 1 else whole)
+    return found
