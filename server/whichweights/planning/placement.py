@@ -89,11 +89,11 @@ class DeviceLoad:
         device = self.device
         if device is None or device.free_bytes is None:
             return None
-        needed = self.needed
-        left = device.free_bytes - (needed.high if at_high else needed.bytes)
+        budgeted, outside = self.budgeted, self.outside
+        inside = budgeted.high if at_high else budgeted.bytes
+        left = device.free_bytes - inside - (outside.high if at_high else outside.bytes)
         if budget_share is None or device.total_bytes is None or device.kind == "cpu":
             return left
-        inside = self.budgeted.high if at_high else self.budgeted.bytes
         return min(left, int(budget_share * device.total_bytes) - inside)
 
     def plan(self, budget_share: float | None) -> DevicePlan:
@@ -146,7 +146,11 @@ def split_ranks(
     for device, weight, parts in zip(ranks, shares, buffers, strict=True):
         inside, outside = amounts[id(parts)]
         reached += weight
-        upto = Amount(*(size * reached // total for size in shared))
+        upto = Amount(
+            shared.bytes * reached // total,
+            shared.low * reached // total,
+            shared.high * reached // total,
+        )
         share, before = upto.minus(before), upto
         if activations_outside:
             outside = outside.plus(inside)
