@@ -17,8 +17,9 @@ _NEVER_JOINED = frozenset((UNKNOWN, CONTROL, UNUSED, BYTE))
 def merges_by_score(vocabulary: GgufVocabulary) -> list[tuple[str, str]] | None:
     """Every way two pieces make a third, the third with the best score first.
 
-    Pieces the author defined all score the same; among them the longer goes first, as in the
-    tokenizer.json of Gemma 3. None where scores are missing or learnt pieces share one.
+    Pieces the author defined all score the same, and in Llama 2 and Mistral runs of blanks do.
+    Among such the longer goes first, which grows a run from its left end as SentencePiece does.
+    None where scores are missing, or where other learnt pieces share one.
     """
     if not vocabulary.scores:
         return None
@@ -28,7 +29,7 @@ def merges_by_score(vocabulary: GgufVocabulary) -> list[tuple[str, str]] | None:
         if vocabulary.kinds[place] not in _NEVER_JOINED
     }
     by_score: dict[float, list[tuple[str, str]]] = {}
-    learnt: set[float] = set()
+    learnt: dict[float, str] = {}
     for token, place in places.items():
         ways = [
             (token[:cut], token[cut:])
@@ -39,15 +40,19 @@ def merges_by_score(vocabulary: GgufVocabulary) -> list[tuple[str, str]] | None:
             continue
         score = vocabulary.scores[place]
         by_score.setdefault(score, []).extend(ways)
-        if vocabulary.kinds[place] != USER_DEFINED:
-            if score in learnt:
-                return None
-            learnt.add(score)
+        is_learnt = vocabulary.kinds[place] != USER_DEFINED
+        if is_learnt and not _is_run(learnt.setdefault(score, token), token):
+            return None
     return [
         way
         for score in sorted(by_score, reverse=True)
         for way in sorted(by_score[score], key=_lengths, reverse=True)
     ]
+
+
+def _is_run(first: str, token: str) -> bool:
+    """Whether pieces of one score may be told apart by length: the same, or one letter repeated."""
+    return first == token or set(first) == set(token) == {token[0]}
 
 
 def _lengths(way: tuple[str, str]) -> tuple[int, int]:

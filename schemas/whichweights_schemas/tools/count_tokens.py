@@ -28,12 +28,18 @@ Text = Annotated[str, BeforeValidator(whole_text)]
 
 
 class ContentPart(Shape):
-    """A part of a message's content. Only text is counted; other kinds are refused by name."""
+    """A part of a message's content: text, or an image with its size in pixels.
+
+    An image is `{"type": "image", "width": 1024, "height": 768}`; `image_url` and `input_image`
+    take the size beside the URL or inside it. Other kinds are refused by name.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(max_length=64)
     text: Text | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 class Message(Shape):
@@ -55,7 +61,7 @@ class CountTokensArguments(ToolArguments):
     ] = Field(description="1-8 model ids or encodings (o200k_base …)")
     text: Text | None = None
     messages: Annotated[tuple[Message, ...], BeforeValidator(as_list)] | None = Field(
-        default=None, description="[{role, content, name?}]"
+        default=None, description="[{role, content, name?}]; image part: {type, width, height}"
     )
     tools: Annotated[tuple[dict[str, Any], ...], BeforeValidator(as_list)] | None = None
     path: Name | None = Field(default=None, description="File or folder")
@@ -75,6 +81,9 @@ class TokenCount(Shape):
     model: str
     tokens: int | None
     raw_tokens: int | None = None
+    image_tokens: int | None = Field(
+        default=None, description="Part of `tokens` that the images take", exclude_if=is_none
+    )
     low: int | None
     high: int | None
     method: CountMethod | None

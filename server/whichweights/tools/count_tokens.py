@@ -92,6 +92,7 @@ async def _count(call: _Call, name: str) -> TokenCount:
         model=name,
         tokens=found.tokens,
         raw_tokens=found.raw,
+        image_tokens=found.images,
         low=found.low,
         high=found.high,
         method=found.method,
@@ -223,6 +224,8 @@ def _line(count: TokenCount) -> str:
     line += f", {count.tokenizer})" if count.tokenizer else ")"
     if count.raw_tokens is not None and count.raw_tokens != count.tokens:
         line += f", {count.raw_tokens:,} in the contents"
+    if count.image_tokens is not None:
+        line += f", {count.image_tokens:,} of images"
     if count.context_window:
         share = count.context_used_percent or 0
         used = f"{share:.1f}" if share >= 0.1 or not share else "under 0.1"

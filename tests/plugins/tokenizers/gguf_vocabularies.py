@@ -16,10 +16,10 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 SHOWN = {byte: character for character, byte in _byte_alphabet().items()}
 
 
-def ranks(name: str, count: int) -> dict[bytes, int]:
+def ranks(name: str, count: int, start: int = 0) -> dict[bytes, int]:
     """The first `count` pieces of a vocabulary: by itself a byte-pair vocabulary too."""
     store = splintr.Tokenizer.from_pretrained(name)
-    return {store.decode_token_bytes(rank): rank for rank in range(count)}
+    return {store.decode_token_bytes(start + rank): rank for rank in range(count)}
 
 
 def shown(token: bytes) -> str:
