@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from whichweights_schemas._base import Shape
 from whichweights_schemas.evidence import is_none
@@ -42,11 +42,22 @@ class ContentPart(Shape):
     height: int | None = None
 
 
+def _form_of(value: object) -> str:
+    """Which alternative a content is held against, so that errors speak of that one only."""
+    return "(parts)" if isinstance(value, list | tuple) else "(text)"
+
+
+Content = Annotated[
+    Annotated[Text, Tag("(text)")] | Annotated[tuple[ContentPart, ...], Tag("(parts)")],
+    Discriminator(_form_of),
+]
+
+
 class Message(Shape):
     """A chat message in the form of the OpenAI API."""
 
     role: str = Field(max_length=64)
-    content: Text | tuple[ContentPart, ...] | None = None
+    content: Content | None = None
     name: str | None = None
     tool_calls: tuple[dict[str, Any], ...] | None = None
     tool_call_id: str | None = None

@@ -77,6 +77,7 @@ class Clock:
 
 
 async def counted_by_tokenizer(
+    session: ProviderSession,
     counted: CountedModel,
     tokenizer: Tokenizer,
     given: TokenInput,
@@ -99,7 +100,9 @@ async def counted_by_tokenizer(
     tokens = raw
     images = image_tokens(counted, given, record)
     if given.chat is not None:
-        method, tokens = await _chat(counted, tokenizer, given, given.chat, raw, clock, record)
+        method, tokens = await _chat(
+            session, counted, tokenizer, given, given.chat, raw, clock, record
+        )
     if given.images:
         method, tokens = "rule", tokens + images
     pieces = None
@@ -185,6 +188,7 @@ async def counted_without_text(
 
 
 async def _chat(
+    session: ProviderSession,
     counted: CountedModel,
     tokenizer: Tokenizer,
     given: TokenInput,
@@ -200,11 +204,17 @@ async def _chat(
         return "rendered", rendered.tokens
     rule = tokenizer.message_rule
     if rule is None or (chat.tools and rule.per_tool is None):
+        asked = TokenizerRequest(
+            name=counted.spec.id if counted.spec else counted.name, model=counted.spec
+        )
+        step = await how_to_get(session, asked)
         raise NoTokenizer(
             f"the chat template of {counted.name} is not at hand; the contents alone have "
             f"{raw} tokens",
             field="messages",
-            hint="count the contents as text, or name a model whose tokenizer_config.json or "
+            hint=f"`{step}` fetches it; or count the contents as text"
+            if step
+            else "count the contents as text, or name a model whose tokenizer_config.json or "
             "chat_template.jinja is at hand",
         )
     if any(message.tool_calls or message.tool_call_id for message in given.messages):

@@ -30,7 +30,8 @@ def _rule(counted: CountedModel, image: GivenImage) -> ImageRule:
     if rule is None or closed:
         why = "its maker's rule is not an open one" if closed else "no formula is documented here"
         raise InvalidArgument(
-            f"{image.field} is of type {image.kind}: images are not counted for {counted.name}, {why}",
+            f"{image.field} is of type {image.kind}: images are not counted for {counted.name}, "
+            f"{why}",
             field=image.field,
             hint=f"counted are {', '.join(rule.family for rule in RULES)}; else leave it out and "
             "add what the vendor bills",

@@ -24,6 +24,7 @@ from whichweights_schemas.tools.count_tokens import (
 
 MAX_TEXT_BYTES = 8_000_000
 _BATCH_BYTES = 1_000_000
+_TEXTS = frozenset(("text", "input_text"))
 _IMAGES = frozenset(("image", "image_url", "input_image"))
 _INPUTS = ("text", "messages", "path", "words", "pages")
 
@@ -142,7 +143,13 @@ def _content(message: Message, place: int) -> str:
     for number, part in enumerate(message.content):
         if part.type in _IMAGES:
             continue
-        if part.type not in ("text", "input_text") or part.text is None:
+        if part.type in _TEXTS and part.text is None:
+            raise InvalidArgument(
+                f"messages.{place}.content.{number} has no text",
+                field=f"messages.{place}.content.{number}.text",
+                hint='{"type": "text", "text": "…"}',
+            )
+        if part.type not in _TEXTS or part.text is None:
             raise InvalidArgument(
                 f"messages.{place}.content.{number} is of type {part.type[:40]}: text and images "
                 "are counted",

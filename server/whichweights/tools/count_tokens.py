@@ -115,6 +115,7 @@ async def _count(call: _Call, name: str) -> TokenCount:
 async def _of_text(call: _Call, counted: CountedModel) -> Counted:
     if counted.tokenizer is not None:
         return await counted_by_tokenizer(
+            call.session,
             counted,
             counted.tokenizer,
             call.given,

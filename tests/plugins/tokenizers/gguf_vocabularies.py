@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from whichweights_plugins.tokenizers._json_tokenizer import _byte_alphabet
+from tokenizers import pre_tokenizers
 
 gguf: Any = importlib.import_module("gguf")  # the package has no complete types
 splintr: Any = importlib.import_module("splintr")
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
-SHOWN = {byte: character for character, byte in _byte_alphabet().items()}
+_PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
+SHOWN = {byte: chr(byte) for byte in _PRINTABLE}
+SHOWN |= {byte: chr(0x100 + place) for place, byte in enumerate(_OTHERS)}
+assert set(SHOWN.values()) == set(pre_tokenizers.ByteLevel.alphabet())
 
 
 def ranks(name: str, count: int, start: int = 0) -> dict[bytes, int]:
