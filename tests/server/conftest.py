@@ -8,7 +8,9 @@ import pytest
 
 from whichweights.toolbox import Toolbox, open_toolbox
 
-sys.path.append(str(Path(__file__).parents[1] / "plugins" / "tokenizers"))  # vocabularies made there
+sys.path.append(
+    str(Path(__file__).parents[1] / "plugins" / "tokenizers")
+)  # vocabularies made there
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ class CountTokensArguments(ToolArguments):
 
     models: Annotated[
         tuple[Name, ...], Field(min_length=1, max_length=8), BeforeValidator(as_list)
-    ] = Field(description="1-8 model ids or encodings (o200k_base …)")
+    ] = Field(description="1-8 model ids, .gguf files or encodings (o200k_base …)")
     text: Text | None = None
     messages: Annotated[tuple[Message, ...], BeforeValidator(as_list)] | None = Field(
         default=None, description="[{role, content, name?}]; image part: {type, width, height}"

@@ -51,6 +51,12 @@ class TokenInput:
     amount: Amount | None = None
     images: tuple[GivenImage, ...] = ()
 
+    async def words(self) -> int | None:
+        """Words of the texts; None where there is no text and no number was given."""
+        if self.size.words is not None or self.files is None:
+            return self.size.words
+        return await in_thread(lambda: sum(map(words_of, self.texts)))
+
     def batches(self) -> Iterator[tuple[str, ...]]:
         """The texts, in groups of about a megabyte."""
         batch: list[str] = []
@@ -108,7 +114,7 @@ def _of_files(files: TextFiles) -> TokenInput:
     texts = tuple(file.text for file in files.files)
     size = InputSize(
         characters=sum(map(len, texts)),
-        words=sum(map(words_of, texts)),
+        words=None,  # counted while the tokenizer works
         bytes=sum(file.size_bytes for file in files.files),
         files=len(texts),
         skipped_files=files.skipped,

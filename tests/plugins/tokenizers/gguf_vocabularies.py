@@ -15,8 +15,10 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
-SHOWN = {byte: chr(byte) for byte in _PRINTABLE}
-SHOWN |= {byte: chr(0x100 + place) for place, byte in enumerate(_OTHERS)}
+SHOWN = {
+    **{byte: chr(byte) for byte in _PRINTABLE},
+    **{byte: chr(0x100 + place) for place, byte in enumerate(_OTHERS)},
+}
 assert set(SHOWN.values()) == set(pre_tokenizers.ByteLevel.alphabet())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +75,9 @@ def test_every_formula_stays_within_its_bounds(width: int, height: int):
 @pytest.mark.parametrize("name", ["gpt-4o", "google/gemma-3-1b-it", "Qwen/Qwen3-8B", "smolvlm"])
 def test_a_family_without_a_documented_formula_has_no_rule(name: str):
     assert image_rule_of(name) is None
+
+
+def test_the_documents_name_every_family_with_a_formula():
+    page = (Path(__file__).parents[3] / "docs" / "figures.md").read_text(encoding="utf-8")
+    words = " ".join(page.split())
+    assert [rule.family for rule in RULES if rule.family not in words] == []
