@@ -14,7 +14,7 @@ from whichweights_plugins.formats.gguf_header import GgufHeader, merge_splits, r
 from whichweights_plugins.formats.safetensors_header import SafetensorsHeader, read_header
 from whichweights_schemas.errors import InvalidArgument
 
-__all__ = ["read_config", "read_gguf_parts", "read_safetensors"]
+__all__ = ["read_config", "read_gguf_parts", "read_safetensors", "read_whole_gguf"]
 
 MAX_CONFIG_BYTES: Final = 16 * 2**20
 _FLAGS: Final = (
@@ -41,6 +41,11 @@ def read_gguf_parts(files: Sequence[Path]) -> GgufHeader:
         _with_file(file, lambda read, size: read_gguf(read, file_bytes=size)) for file in files
     ]
     return merge_splits(headers) if len(headers) > 1 else headers[0]
+
+
+def read_whole_gguf(file: Path, kept: frozenset[str]) -> GgufHeader:
+    """The header of one file with the long arrays of those keys. Raises MalformedFile."""
+    return _with_file(file, lambda read, _size: read_gguf(read, kept=kept))
 
 
 def read_config(file: Path) -> dict[str, object]:

@@ -115,7 +115,9 @@ def _hint(model: type[ToolArguments], location: Sequence[int | str]) -> str:
 
 
 def _path(location: Sequence[int | str]) -> str:
-    return ".".join(_shorten(str(part)) for part in location) or "arguments"
+    """The place as the caller wrote it: without the names of alternatives, which hold a bracket."""
+    parts = [str(part) for part in location if not set("([") & set(str(part))]
+    return ".".join(map(_shorten, parts)) or "arguments"
 
 
 def _shorten(text: str) -> str:

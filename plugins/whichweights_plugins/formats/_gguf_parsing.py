@@ -28,6 +28,9 @@ MAX_DIMENSIONS: Final = 4
 MAX_KEY_BYTES: Final = 65_535
 MAX_TENSOR_NAME_BYTES: Final = 1024
 MAX_ARRAY_DEPTH: Final = 4
+MAX_KEPT_ARRAY: Final = 2**20
+"""Values of an array that is kept by request; the largest in use are 514,906 merges (Gemma 4)."""
+
 MAX_ARRAY_VALUES: Final = 16 * 2**20
 """Values of all variable-length arrays of one header together; walking them takes time."""
 
@@ -61,7 +64,7 @@ GgufScalar = int | float | bool | str
 
 @dataclass(frozen=True, slots=True)
 class GgufArray:
-    """An array: its length, and its values unless it is longer than KEPT_VALUES or nested."""
+    """An array: its length, and its values unless it is nested, or long and not asked for."""
 
     length: int
     values: tuple[GgufScalar, ...] = ()
@@ -99,8 +102,10 @@ class HeaderParser:
     """Takes a header piece by piece; consumed bytes are dropped.
 
     Feed it until `done`; `needed` = the least length of the file's start the next step wants.
+    `kept` = keys whose arrays are kept whole; of others only up to KEPT_VALUES.
     """
 
+    kept: frozenset[str] = frozenset()
     metadata: dict[str, GgufValue] = field(default_factory=dict[str, GgufValue])
     tensors: list[GgufTensor] = field(default_factory=list[GgufTensor])
     version: int = 0
@@ -111,6 +116,7 @@ class HeaderParser:
     _position: int = 0
     _counts: tuple[int, int] | None = None
     _values: int = 0
+    _most: int = KEPT_VALUES
     _names: set[str] = field(default_factory=set[str])
 
     @property
@@ -229,6 +235,7 @@ class HeaderParser:
             raise malformed(f"the GGUF key {key[:80]!r} is empty or comes twice")
         kind = _U32.unpack(self._take(4))[0]
         before = self._values
+        self._most = MAX_KEPT_ARRAY if key in self.kept else KEPT_VALUES
         try:
             return key, self._value(kind, 0)
         except _More:
@@ -274,7 +281,7 @@ class HeaderParser:
         width = struct.calcsize(layout)
         if length * width > MAX_HEADER_BYTES:
             raise malformed(f"a GGUF array of {length:,} values")
-        if length > KEPT_VALUES:
+        if length > self._most:
             self._skip(length * width)
             return GgufArray(length)
         raw = self._take(length * width)
@@ -282,7 +289,7 @@ class HeaderParser:
 
     def _texts(self, length: int) -> tuple[str, ...]:
         """Texts of an array; a long one is only walked. The loop is the hot spot of a header."""
-        if length <= KEPT_VALUES:
+        if length <= self._most:
             return tuple(self._text(MAX_HEADER_BYTES, "a text") for _ in range(length))
         buffer, position, end = self._buffer, self._position, len(self._buffer)
         unpack = _U64.unpack_from

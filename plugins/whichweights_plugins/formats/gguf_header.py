@@ -128,26 +128,32 @@ def split_name(file_name: str) -> SplitName | None:
     return found if 1 <= found.number <= found.count else None
 
 
-def parse_gguf(data: bytes, *, file_bytes: int | None = None) -> GgufHeader:
+def parse_gguf(
+    data: bytes, *, file_bytes: int | None = None, kept: frozenset[str] = frozenset()
+) -> GgufHeader:
     """The header at the start of `data`; with `file_bytes`, checked against the file's size.
+
+    Arrays of the keys in `kept` are kept whole, whatever their length.
 
     Raises:
         TruncatedFile: `data` ends before the header, or the file before its tensors.
         MalformedFile: the header breaks the rules of the format or the limits of this reader.
     """
-    parser = HeaderParser()
+    parser = HeaderParser(kept=kept)
     parser.feed(data)
     if not parser.done:
         raise parser.cut_off()
     return _finished(parser, file_bytes)
 
 
-async def read_gguf(read: ReadRange, *, file_bytes: int | None = None) -> GgufHeader:
+async def read_gguf(
+    read: ReadRange, *, file_bytes: int | None = None, kept: frozenset[str] = frozenset()
+) -> GgufHeader:
     """The header of a file behind a range reader; asks for more only as far as it must.
 
     A header below 1 MiB takes one read, one of 16 MiB three. Raises as `parse_gguf`.
     """
-    parser, size = HeaderParser(), FIRST_READ_BYTES
+    parser, size = HeaderParser(kept=kept), FIRST_READ_BYTES
     while True:
         start = parser.received
         size = max(min(size, MAX_HEADER_BYTES - start), parser.needed - start)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from whichweights_plugins.tokenizers._patterns import O200K
+
 _HOST = "https://openaipublic.blob.core.windows.net/encodings/"
 
 _R50K_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
@@ -21,21 +23,6 @@ _CL100K_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
-_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-_O200K_PATTERN = "|".join(
-    (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-        + _CONTRACTIONS,
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
-        + _CONTRACTIONS,
-        r"\p{N}{1,3}",
-        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
-        r"\s*[\r\n]+",
-        r"\s+(?!\S)",
-        r"\s+",
-    )
-)
-
 _HARMONY_NAMED = {
     "<|startoftext|>": 199998,
     "<|endoftext|>": 199999,
@@ -75,14 +62,14 @@ ENCODINGS: Mapping[str, EncodingFacts] = {
             "o200k_base",
             "o200k_base",
             _O200K_SHA256,
-            _O200K_PATTERN,
+            O200K,
             {"<|endoftext|>": 199999, "<|endofprompt|>": 200018},
         ),
         EncodingFacts(
             "o200k_harmony",
             "o200k_base",
             _O200K_SHA256,
-            _O200K_PATTERN,
+            O200K,
             _HARMONY_NAMED | {f"<|reserved_{token}|>": token for token in _HARMONY_RESERVED},
         ),
         EncodingFacts(

@@ -1,4 +1,4 @@
-"""A tokenizer.json with its chat template: exact counts by Hugging Face's `tokenizers`."""
+"""Exact counts by Hugging Face's `tokenizers`, and a tokenizer.json with its chat template."""
 
 from __future__ import annotations
 
@@ -33,46 +33,34 @@ class TokenizerFiles:
     template: bytes | None = None
 
 
-class JsonTokenizer(Tokenizer):
-    """The model's own tokenizer. Counts contents without what a request is wrapped in (BOS, EOS).
+class LibraryTokenizer(Tokenizer):
+    """A tokenizer of the library `tokenizers`. Counts contents without BOS and EOS around them.
 
     Special-token text counts as text; added tokens that are not special are found in text, as the
     model's tokenizer does. `encode_batch_fast` is used because it releases the GIL.
     """
 
-    def __init__(self, files: TokenizerFiles) -> None:
-        """Blocking. Raises ProviderFailed when the file is no tokenizer."""
-        import tokenizers
-
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_buffer(files.tokenizer)
-        except Exception as error:  # the library raises bare Exception for every malformed file
-            raise ProviderFailed(
-                f"the tokenizer.json of {files.name} cannot be read: {str(error)[:200]}"
-            ) from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._config = _object(files.config)
-        self._templates = _templates(files, self._config)
-        self._byte_level = b'"ByteLevel"' in files.tokenizer
+    def __init__(
+        self,
+        made: tokenizers.Tokenizer,
+        identity: TokenizerIdentity,
+        *,
+        byte_level: bool,
+        bos: str | None = None,
+        templates: Mapping[str, ChatTemplate] | None = None,
+    ) -> None:
+        made.no_truncation()
+        made.no_padding()
+        self.identity = identity
+        self._tokenizer = made
+        self._bos = bos
+        self._templates = dict(templates or {})
+        self._byte_level = byte_level
         self._mode = threading.Lock()
-        digest = hashlib.sha256(files.tokenizer).hexdigest()
-        self.identity = TokenizerIdentity(
-            name=files.name,
-            source=files.source,
-            sha256=digest,
-            vocabulary_size=self._tokenizer.get_vocab_size(),
-            evidence=Evidence(
-                fields=("tokens",),
-                basis="exact",
-                source=f"tokenizer.json of {files.name}, {files.source}",
-                note=f"sha256 {digest[:12]}",
-            ),
-        )
-        self._wrapping = self._tokenizer.num_special_tokens_to_add(False)
+        self._wrapping = made.num_special_tokens_to_add(False)
         if self._wrapping:
             self.notes = (
-                f"{files.name}: a bare completion request adds {self._wrapping} special "
+                f"{identity.name}: a bare completion request adds {self._wrapping} special "
                 "token(s), not counted here",
             )
 
@@ -111,7 +99,7 @@ class JsonTokenizer(Tokenizer):
 
     def _doubled(self, text: str, tokens: int) -> tuple[str, ...]:
         """A BOS in the template and another from the tokenizer: a common mistake of callers."""
-        bos = _token_text(self._config.get("bos_token"))
+        bos = self._bos
         if not bos or not text.startswith(bos):
             return ()
         probe = self._tokenizer.encode_batch_fast([_PROBE], add_special_tokens=True)[0].ids
@@ -134,6 +122,53 @@ class JsonTokenizer(Tokenizer):
                     f"the tokenizer of {self.identity.name} cannot encode this text ({error})",
                     field="text",
                 ) from error
+
+
+def identity_of(
+    kind: str, name: str, source: str, sha256: str, vocabulary_size: int
+) -> TokenizerIdentity:
+    """Who counts; `kind` = what was read, `source` = where it lies."""
+    return TokenizerIdentity(
+        name=name,
+        source=source,
+        sha256=sha256,
+        vocabulary_size=vocabulary_size,
+        evidence=Evidence(
+            fields=("tokens",),
+            basis="exact",
+            source=f"{kind} of {name}, {source}",
+            note=f"sha256 {sha256[:12]}",
+        ),
+    )
+
+
+class JsonTokenizer(LibraryTokenizer):
+    """The model's own tokenizer, from its tokenizer.json."""
+
+    def __init__(self, files: TokenizerFiles) -> None:
+        """Blocking. Raises ProviderFailed when the file is no tokenizer."""
+        import tokenizers
+
+        try:
+            made = tokenizers.Tokenizer.from_buffer(files.tokenizer)
+        except Exception as error:  # the library raises bare Exception for every malformed file
+            raise ProviderFailed(
+                f"the tokenizer.json of {files.name} cannot be read: {str(error)[:200]}"
+            ) from error
+        config = _object(files.config)
+        super().__init__(
+            made,
+            identity_of(
+                "tokenizer.json",
+                files.name,
+                files.source,
+                hashlib.sha256(files.tokenizer).hexdigest(),
+                made.get_vocab_size(),
+            ),
+            byte_level=b'"ByteLevel"' in files.tokenizer,
+            bos=_token_text(config.get("bos_token")),
+            templates=_templates(files, config),
+        )
 
 
 def _templates(files: TokenizerFiles, config: Mapping[str, Any]) -> dict[str, ChatTemplate]:

@@ -12,16 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_TAIL = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_LLAMA = rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_TAIL}"
-_QWEN = rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_TAIL}"
-_UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"
-_LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"
-_KIMI = (
-    rf"[\p{{Han}}]+|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTIONS}?"
-    rf"|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTIONS}?|\p{{N}}{{1,3}}|{_TAIL}"
-)
+from whichweights_plugins.tokenizers._patterns import KIMI, LLAMA3, QWEN2
 
 _QWEN_TOOLS = {"<tool_call>": 151657, "</tool_call>": 151658}
 _QWEN_FILL = {
@@ -70,7 +61,7 @@ FAMILIES: tuple[FamilyFacts, ...] = (
         "llama3",
         128_000,
         _LLAMA3_SHA256,
-        _LLAMA,
+        LLAMA3,
         _models(r"meta-llama/(?:meta-)?llama-3(?:\.[123])?-"),
         "meta-llama/Llama-3.1-8B-Instruct",
     ),
@@ -79,7 +70,7 @@ FAMILIES: tuple[FamilyFacts, ...] = (
         "qwen2",
         151_643,
         _QWEN_SHA256,
-        _QWEN,
+        QWEN2,
         _models(r"qwen/qwen(?:1\.5|2)-"),
         "Qwen/Qwen2-7B-Instruct",
         nfc=True,
@@ -89,7 +80,7 @@ FAMILIES: tuple[FamilyFacts, ...] = (
         "qwen2",
         151_643,
         _QWEN_SHA256,
-        _QWEN,
+        QWEN2,
         _models(r"qwen/qwen2\.5-(?:coder-|math-)?\d"),
         "Qwen/Qwen2.5-7B-Instruct",
         nfc=True,
@@ -100,7 +91,7 @@ FAMILIES: tuple[FamilyFacts, ...] = (
         "qwen3",
         151_643,
         _QWEN_SHA256,
-        _QWEN,
+        QWEN2,
         _models(r"qwen/qwen3-(?:coder-)?\d"),
         "Qwen/Qwen3-8B",
         nfc=True,
@@ -111,7 +102,7 @@ FAMILIES: tuple[FamilyFacts, ...] = (
         "kimi_k2",
         163_584,
         _KIMI_SHA256,
-        _KIMI,
+        KIMI,
         _models(r"moonshotai/kimi-k2-"),
         "moonshotai/Kimi-K2-Instruct",
     ),

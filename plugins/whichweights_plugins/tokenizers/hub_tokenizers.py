@@ -10,14 +10,23 @@ from typing import Final
 import anyio
 
 from whichweights_plugins._cache import AnswerCache, default_cache_file
+from whichweights_plugins.formats._gguf_parsing import HeaderParser
 from whichweights_plugins.hub.client import HubClient
-from whichweights_plugins.hub.facts import RepoFacts, is_repo, read_repo
+from whichweights_plugins.hub.facts import HubFile, RepoFacts, is_repo, read_repo
+from whichweights_plugins.hub.gguf_names import (
+    GgufName,
+    as_gguf_name,
+    chosen_files,
+    files_of_one_model,
+)
 from whichweights_plugins.hub.search import as_repo_id
 from whichweights_plugins.hub.settings import HubSettings
-from whichweights_plugins.tokenizers._json_tokenizer import JsonTokenizer
+from whichweights_plugins.tokenizers._gguf_files import HEADER, gguf_tokenizer
+from whichweights_plugins.tokenizers._json_tokenizer import JsonTokenizer, LibraryTokenizer
 from whichweights_plugins.tokenizers.local_tokenizers import (
     MAX_FILE_BYTES,
     downloaded,
+    downloaded_gguf,
     read_folder,
 )
 from whichweights_schemas.errors import (
@@ -44,7 +53,9 @@ _KEPT: Final = 4
 class HubTokenizers(TokenizerProvider[HubSettings]):
     """The tokenizer.json of a repository, with its chat template. No request while offline.
 
-    A file that does not arrive before the deadline is continued by the next question.
+    Of a GGUF file, or a repository of such files of one model, the header is fetched: the
+    vocabulary is in it. A file that does not arrive before the deadline is continued by the next
+    question.
     """
 
     settings_model = HubSettings
@@ -59,20 +70,21 @@ class HubTokenizers(TokenizerProvider[HubSettings]):
         cache = AnswerCache(file, max_bytes=bytes_kept) if bytes_kept else None
         self._client = HubClient(context.settings, context.run_blocking, cache)
         self._fetching = anyio.Lock()
-        self._loaded: dict[Path, JsonTokenizer] = {}
+        self._loaded: dict[Path, LibraryTokenizer] = {}
         self._loading = threading.Lock()
 
     async def tokenizer(self, request: TokenizerRequest) -> Tokenizer | None:
         name, _, revision = request.name.partition("@")
         if request.model is not None:
             name, revision = request.model.id, request.model.revision or ""
-        repo = as_repo_id(name)
+        gguf = as_gguf_name(name)
+        repo = gguf.repo if gguf else as_repo_id(name)
         if repo is None:
             return None
-        snapshot = await self._snapshot(repo, revision or None)
-        if snapshot is None:
+        file = await self._file(repo, revision or None, gguf)
+        if file is None:
             return None
-        return await self.run_blocking(self._load, snapshot, repo)
+        return await self.run_blocking(self._load, file, name)
 
     async def status(self) -> dict[str, str]:
         mode = "offline" if self._client.offline else "online"
@@ -81,10 +93,10 @@ class HubTokenizers(TokenizerProvider[HubSettings]):
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _snapshot(self, repo: str, revision: str | None) -> Path | None:
-        """The folder with the files; None for a repository the Hub does not have, or offline."""
+    async def _file(self, repo: str, revision: str | None, gguf: GgufName | None) -> Path | None:
+        """The file to load; None for a repository the Hub does not have, or offline."""
         until = anyio.current_time() + self.settings.timeout
-        kept = await self.run_blocking(downloaded, self._folder, repo, revision)
+        kept = await self.run_blocking(self._kept, repo, revision, gguf)
         if self._client.offline:
             return kept
         path = f"/api/models/{repo}"
@@ -101,26 +113,60 @@ class HubTokenizers(TokenizerProvider[HubSettings]):
                 return kept
             raise
         until = max(until, until - self.settings.timeout + _FETCHING_SECONDS)
-        return await self._fetched(repo, revision, read_repo(answer.data), until)
+        return await self._fetched(repo, revision, read_repo(answer.data), gguf, until)
+
+    def _kept(self, repo: str, revision: str | None, gguf: GgufName | None) -> Path | None:
+        if gguf is None:
+            folder = downloaded(self._folder, repo, revision)
+            if folder is not None:
+                return folder / _TOKENIZER
+        return downloaded_gguf(self._folder, repo, revision, gguf)
 
     async def _fetched(
-        self, repo: str, revision: str | None, facts: RepoFacts, until: float
+        self,
+        repo: str,
+        revision: str | None,
+        facts: RepoFacts,
+        gguf: GgufName | None,
+        until: float,
     ) -> Path:
         sizes = {file.path: file.size_bytes for file in facts.files}
-        if facts.sha is None or _TOKENIZER not in sizes:
+        whole = gguf is None and _TOKENIZER in sizes
+        file = None if whole else _gguf_file(facts, gguf)
+        if facts.sha is None or not (whole or file):
+            wanted = f"file {gguf.path or gguf.format}" if gguf else _TOKENIZER
             raise NoTokenizer(
-                f"the repository {repo} holds no {_TOKENIZER}",
+                f"the repository {repo} holds no {wanted}, nor GGUF files of one model",
                 field="models",
-                hint="name the repository of the original model, or a folder with the file",
+                hint="name the repository of the original model, or one of its .gguf files",
             )
         repository = self._folder / f"models--{repo.replace('/', '--')}"
         snapshot = repository / "snapshots" / facts.sha
         async with self._fetching:
-            for name in _FILES:
-                if name in sizes:
-                    await self._fetch(repo, facts.sha, name, sizes[name], snapshot, until)
+            if file is not None:
+                target = await self._fetch_header(repo, facts.sha, file, snapshot, until)
+            else:
+                for name in _FILES:
+                    if name in sizes:
+                        await self._fetch(repo, facts.sha, name, sizes[name], snapshot, until)
+                target = snapshot / _TOKENIZER
             await self.run_blocking(_point, repository / "refs", revision or "main", facts.sha)
-        return snapshot
+        return target
+
+    async def _fetch_header(
+        self, repo: str, sha: str, file: HubFile, snapshot: Path, until: float
+    ) -> Path:
+        """The start of a GGUF file, as much of it as its header takes."""
+        target = snapshot / f"{file.path}{HEADER}"
+        part = target.with_name(f"{target.name}.part")
+        if await self.run_blocking(target.is_file):
+            return target
+        while needed := await self.run_blocking(_bytes_needed, part):
+            have = await self.run_blocking(_size, part)
+            length = max(_STEP_BYTES, needed - have)
+            await self._append_range(repo, sha, file.path, part, have, length, needed, until)
+        await self.run_blocking(os.replace, part, target)
+        return target
 
     async def _fetch(
         self, repo: str, sha: str, name: str, size: int | None, snapshot: Path, until: float
@@ -133,33 +179,71 @@ class HubTokenizers(TokenizerProvider[HubSettings]):
         part = snapshot / f"{name}.part"
         have = await self.run_blocking(_size, part)
         while have < size:
-            try:
-                chunk = await self._client.range(
-                    self._client.file_path(repo, sha, name),
-                    have,
-                    min(_STEP_BYTES, size - have),
-                    about=f"{name} of {repo}",
-                    until=until,
-                )
-            except ProviderTimeout:
-                raise ProviderTimeout(
-                    f"{name} of {repo}: {have:,} of {size:,} bytes have come",
-                    hint="ask again: the download goes on where it stopped",
-                ) from None
-            if not chunk:
-                raise ProviderFailed(f"the Hub cut {name} of {repo} short")
-            await self.run_blocking(_append, part, have, chunk)
-            have += len(chunk)
+            length = min(_STEP_BYTES, size - have)
+            have += await self._append_range(repo, sha, name, part, have, length, size, until)
         await self.run_blocking(os.replace, part, target)
 
-    def _load(self, snapshot: Path, repo: str) -> JsonTokenizer:
+    async def _append_range(
+        self,
+        repo: str,
+        sha: str,
+        name: str,
+        part: Path,
+        have: int,
+        length: int,
+        whole: int,
+        until: float,
+    ) -> int:
+        """How many bytes more the part file has now; `whole` = how many it needs at least."""
+        try:
+            chunk = await self._client.range(
+                self._client.file_path(repo, sha, name),
+                have,
+                length,
+                about=f"{name} of {repo}",
+                until=until,
+            )
+        except ProviderTimeout:
+            raise ProviderTimeout(
+                f"{name} of {repo}: {have:,} of {whole:,} bytes have come",
+                hint="ask again: the download goes on where it stopped",
+            ) from None
+        if not chunk:
+            raise ProviderFailed(f"the Hub cut {name} of {repo} short")
+        await self.run_blocking(_append, part, have, chunk)
+        return len(chunk)
+
+    def _load(self, file: Path, name: str) -> LibraryTokenizer:
         with self._loading:
-            if snapshot not in self._loaded:
+            if file not in self._loaded:
                 while len(self._loaded) >= _KEPT:
                     del self._loaded[next(iter(self._loaded))]
-                files = read_folder(snapshot, repo, f"the Hub, commit {snapshot.name[:12]}")
-                self._loaded[snapshot] = JsonTokenizer(files)
-            return self._loaded[snapshot]
+                source = f"the Hub, commit {_commit(file)[:12]}"
+                if file.name == _TOKENIZER:
+                    self._loaded[file] = JsonTokenizer(read_folder(file.parent, name, source))
+                else:
+                    self._loaded[file] = gguf_tokenizer(file, name, source)
+            return self._loaded[file]
+
+
+def _gguf_file(facts: RepoFacts, gguf: GgufName | None) -> HubFile | None:
+    """The file whose header holds the vocabulary; None where the name fits none or several."""
+    found = chosen_files(facts.files, gguf) if gguf else files_of_one_model(facts.files)
+    return found[0] if found else None
+
+
+def _commit(file: Path) -> str:
+    """The folder below `snapshots`; a file may lie deeper."""
+    parts = file.parts
+    return parts[len(parts) - parts[::-1].index("snapshots")]
+
+
+def _bytes_needed(part: Path) -> int:
+    """The least length of the file's start that holds the next step of its header; 0 = whole."""
+    parser = HeaderParser()
+    if part.is_file():
+        parser.feed(part.read_bytes())
+    return 0 if parser.done else parser.needed
 
 
 def _size(file: Path) -> int:

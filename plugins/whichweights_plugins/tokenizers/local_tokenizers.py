@@ -8,14 +8,20 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import Field
 
-from whichweights_plugins._roots import hub_cache
-from whichweights_plugins.tokenizers._json_tokenizer import JsonTokenizer, TokenizerFiles
-from whichweights_schemas.errors import NoTokenizer, PathNotAllowed
+from whichweights_plugins._roots import allowed_path, hub_cache, is_path
+from whichweights_plugins.hub.gguf_names import GgufName, as_gguf_name
+from whichweights_plugins.tokenizers._gguf_files import first_part, gguf_in, gguf_tokenizer
+from whichweights_plugins.tokenizers._json_tokenizer import (
+    JsonTokenizer,
+    LibraryTokenizer,
+    TokenizerFiles,
+)
+from whichweights_schemas.errors import NoTokenizer
 from whichweights_schemas.providers import ProviderContext, Settings, TokenizerProvider
 from whichweights_schemas.requests import TokenizerRequest
 from whichweights_schemas.tokenizing import Tokenizer
@@ -36,7 +42,7 @@ class LocalTokenizersSettings(Settings):
     )
     roots: tuple[Path, ...] | None = Field(
         default=None,
-        description="Folders that callers may name models in; default: the current one",
+        description="Folders models may be named in; default: the current one, the Hub's cache",
     )
     hub_cache: Path | None = Field(
         default=None, description="The Hub's cache; default: as huggingface_hub finds it"
@@ -44,13 +50,16 @@ class LocalTokenizersSettings(Settings):
 
 
 class LocalTokenizers(TokenizerProvider[LocalTokenizersSettings]):
-    """A folder or file named as a model, or a repository id that was downloaded before."""
+    """A folder or file named as a model, or a repository id that was downloaded before.
+
+    A GGUF file counts by the vocabulary inside it; a folder by its tokenizer.json first.
+    """
 
     settings_model = LocalTokenizersSettings
 
     def __init__(self, context: ProviderContext[LocalTokenizersSettings]) -> None:
         super().__init__(context)
-        self._loaded: dict[tuple[Path, int, int], JsonTokenizer] = {}
+        self._loaded: dict[tuple[Path, int, int], LibraryTokenizer] = {}
         self._loading = threading.Lock()
 
     async def tokenizer(self, request: TokenizerRequest) -> Tokenizer | None:
@@ -61,6 +70,9 @@ class LocalTokenizers(TokenizerProvider[LocalTokenizersSettings]):
 
     async def how_to_get(self, request: TokenizerRequest) -> str | None:
         name = request.name if request.model is None else request.model.id
+        gguf = as_gguf_name(name)
+        if gguf is not None:
+            return f'hf download {gguf.repo} --include "{gguf.path or f"*{gguf.format}*"}"'
         if _REPOSITORY.fullmatch(name) is None:
             return None
         return f'hf download {name} --include "tokenizer*" --include "chat_template*"'
@@ -69,47 +81,35 @@ class LocalTokenizers(TokenizerProvider[LocalTokenizersSettings]):
         return {"Hub cache": str(self._hub_cache())}
 
     def _tokenizer(self, request: TokenizerRequest) -> Tokenizer | None:
-        name = request.name if request.model is None else request.model.id
+        name = (request.name if request.model is None else request.model.id).strip()
         revision = request.model.revision if request.model else None
-        folder = self._folder(name.strip(), revision)
-        if folder is None:
+        file = self._file(name, revision)
+        if file is None:
             return None
-        file = folder / "tokenizer.json"
-        if not file.is_file():
-            raise NoTokenizer(
-                f"{folder} holds no tokenizer.json",
-                field="models",
-                hint="name a folder with a tokenizer.json in it",
-            )
         state = file.stat()
         key = (file, state.st_mtime_ns, state.st_size)
         with self._loading:
             if key not in self._loaded:
                 while len(self._loaded) >= _KEPT:
                     del self._loaded[next(iter(self._loaded))]
-                self._loaded[key] = JsonTokenizer(read_folder(folder, name))
+                self._loaded[key] = _load(file, name)
             return self._loaded[key]
 
-    def _folder(self, name: str, revision: str | None) -> Path | None:
+    def _file(self, name: str, revision: str | None) -> Path | None:
+        """The file that holds the vocabulary. Raises NoTokenizer for a folder without one."""
         given = self.settings.folders.get(name)
         if given is not None:
-            return given.expanduser()
-        if _looks_like_path(name):
-            return self._allowed(Path(name).expanduser())
-        return downloaded(self._hub_cache(), name, revision)
-
-    def _allowed(self, path: Path) -> Path | None:
-        real = path.resolve()
-        roots = self.settings.roots if self.settings.roots is not None else (Path.cwd(),)
-        if not any(real.is_relative_to(root.expanduser().resolve()) for root in roots):
-            raise PathNotAllowed(
-                f"{path} lies outside the folders that may be read",
-                field="models",
-                hint="add its folder to `roots` in [providers.local-tokenizers]",
-            )
-        if real.is_dir():
-            return real
-        return real.parent if real.name == "tokenizer.json" and real.is_file() else None
+            return _vocabulary_in(given.expanduser())
+        if is_path(name) or (name.lower().endswith(".gguf") and _exists(name)):
+            real = allowed_path(name, self.settings.roots, section=self.name, field="models")
+            return _vocabulary_in(real) if real.exists() else None
+        gguf = as_gguf_name(name)
+        if gguf is not None:
+            return downloaded_gguf(self._hub_cache(), gguf.repo, revision, gguf)
+        folder = downloaded(self._hub_cache(), name, revision)
+        if folder is not None:
+            return folder / "tokenizer.json"
+        return downloaded_gguf(self._hub_cache(), name, revision)
 
     def _hub_cache(self) -> Path:
         if self.settings.hub_cache is not None:
@@ -117,19 +117,61 @@ class LocalTokenizers(TokenizerProvider[LocalTokenizersSettings]):
         return hub_cache(os.environ)
 
 
+def _vocabulary_in(path: Path) -> Path:
+    """The file of a path that carries the vocabulary."""
+    if path.is_file() and path.name.lower().endswith(".gguf"):
+        return first_part(path)
+    if path.is_file() and path.name == "tokenizer.json":
+        return path
+    whole = path / "tokenizer.json"
+    found = whole if whole.is_file() else gguf_in(path) if path.is_dir() else None
+    if found is None:
+        raise NoTokenizer(
+            f"{path} holds no tokenizer.json, nor GGUF files of one model",
+            field="models",
+            hint="name a folder with a tokenizer.json in it, or one .gguf file",
+        )
+    return found
+
+
+def _load(file: Path, name: str) -> LibraryTokenizer:
+    if file.name == "tokenizer.json":
+        return JsonTokenizer(read_folder(file.parent, name))
+    return gguf_tokenizer(file, name, f"from {file.parent}")
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def downloaded(cache: Path, name: str, revision: str | None) -> Path | None:
     """The snapshot of a repository in the Hub's cache that holds a tokenizer.json."""
+    snapshots = _snapshots(cache, name, revision)
+    return next((folder for folder in snapshots if (folder / "tokenizer.json").is_file()), None)
+
+
+def downloaded_gguf(
+    cache: Path, name: str, revision: str | None, wanted: GgufName | None = None
+) -> Path | None:
+    """A GGUF file of a repository in the Hub's cache, or the header of one."""
+    snapshots = _snapshots(cache, name, revision)
+    return next((file for folder in snapshots if (file := gguf_in(folder, wanted))), None)
+
+
+def _snapshots(cache: Path, name: str, revision: str | None) -> Iterator[Path]:
     if _REPOSITORY.fullmatch(name) is None:
-        return None
+        return
     repository = cache / f"models--{name.replace('/', '--')}"
-    snapshots = repository / "snapshots"
     for reference in (revision, "main"):
         if reference is None or "/" in reference or reference.startswith("."):
             continue
         for commit in (reference, _text(repository / "refs" / reference)):
-            if commit and (snapshots / commit / "tokenizer.json").is_file():
-                return snapshots / commit
-    return None
+            folder = repository / "snapshots" / commit if commit else None
+            if folder is not None and folder.is_dir():
+                yield folder
 
 
 def read_folder(folder: Path, name: str, source: str | None = None) -> TokenizerFiles:
@@ -158,7 +200,3 @@ def _text(file: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return commit if commit.isalnum() else None
-
-
-def _looks_like_path(name: str) -> bool:
-    return name.startswith(("/", "./", "../", "~/", ".\\")) or os.path.isabs(name)

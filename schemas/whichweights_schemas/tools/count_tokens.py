@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from whichweights_schemas._base import Shape
 from whichweights_schemas.evidence import is_none
@@ -28,19 +28,36 @@ Text = Annotated[str, BeforeValidator(whole_text)]
 
 
 class ContentPart(Shape):
-    """A part of a message's content. Only text is counted; other kinds are refused by name."""
+    """A part of a message's content: text, or an image with its size in pixels.
+
+    An image is `{"type": "image", "width": 1024, "height": 768}`; `image_url` and `input_image`
+    take the size beside the URL or inside it. Other kinds are refused by name.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(max_length=64)
     text: Text | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def _form_of(value: object) -> str:
+    """Which alternative a content is held against, so that errors speak of that one only."""
+    return "(parts)" if isinstance(value, list | tuple) else "(text)"
+
+
+Content = Annotated[
+    Annotated[Text, Tag("(text)")] | Annotated[tuple[ContentPart, ...], Tag("(parts)")],
+    Discriminator(_form_of),
+]
 
 
 class Message(Shape):
     """A chat message in the form of the OpenAI API."""
 
     role: str = Field(max_length=64)
-    content: Text | tuple[ContentPart, ...] | None = None
+    content: Content | None = None
     name: str | None = None
     tool_calls: tuple[dict[str, Any], ...] | None = None
     tool_call_id: str | None = None
@@ -52,10 +69,10 @@ class CountTokensArguments(ToolArguments):
 
     models: Annotated[
         tuple[Name, ...], Field(min_length=1, max_length=8), BeforeValidator(as_list)
-    ] = Field(description="1-8 model ids or encodings (o200k_base …)")
+    ] = Field(description="1-8 model ids, .gguf files or encodings (o200k_base …)")
     text: Text | None = None
     messages: Annotated[tuple[Message, ...], BeforeValidator(as_list)] | None = Field(
-        default=None, description="[{role, content, name?}]"
+        default=None, description="[{role, content, name?}]; image part: {type, width, height}"
     )
     tools: Annotated[tuple[dict[str, Any], ...], BeforeValidator(as_list)] | None = None
     path: Name | None = Field(default=None, description="File or folder")
@@ -75,6 +92,9 @@ class TokenCount(Shape):
     model: str
     tokens: int | None
     raw_tokens: int | None = None
+    image_tokens: int | None = Field(
+        default=None, description="Part of `tokens` that the images take", exclude_if=is_none
+    )
     low: int | None
     high: int | None
     method: CountMethod | None

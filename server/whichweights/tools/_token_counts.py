@@ -22,6 +22,7 @@ from whichweights.resolve.blocking import in_thread
 from whichweights.resolve.fertility import fertility_of, stand_in_rows
 from whichweights.resolve.progress import report_progress
 from whichweights.resolve.tokenizers import CountedModel, how_to_get
+from whichweights.tools._token_images import image_tokens
 from whichweights.tools._token_input import TokenInput
 from whichweights_schemas.errors import NoTokenizer, ProviderTimeout
 from whichweights_schemas.evidence import Band
@@ -48,6 +49,7 @@ class Counted:
     raw: int | None = None
     by_text: tuple[int, ...] = ()
     pieces: tuple[str, ...] | None = None
+    images: int | None = None
 
 
 class Clock:
@@ -75,6 +77,7 @@ class Clock:
 
 
 async def counted_by_tokenizer(
+    session: ProviderSession,
     counted: CountedModel,
     tokenizer: Tokenizer,
     given: TokenInput,
@@ -95,13 +98,26 @@ async def counted_by_tokenizer(
     raw = sum(counts)
     method: CountMethod = "exact"
     tokens = raw
+    images = image_tokens(counted, given, record)
     if given.chat is not None:
-        method, tokens = await _chat(counted, tokenizer, given, given.chat, raw, clock, record)
+        method, tokens = await _chat(
+            session, counted, tokenizer, given, given.chat, raw, clock, record
+        )
+    if given.images:
+        method, tokens = "rule", tokens + images
     pieces = None
     if show_tokens and given.texts:
         pieces = await clock.run(lambda: show_pieces(tokenizer, given.texts[0], show_tokens))
     return Counted(
-        tokens, tokens, tokens, method, tokenizer.identity.name, raw, tuple(counts), pieces
+        tokens,
+        tokens,
+        tokens,
+        method,
+        tokenizer.identity.name,
+        raw,
+        tuple(counts),
+        pieces,
+        images if given.images else None,
     )
 
 
@@ -109,6 +125,7 @@ async def counted_without_tokenizer(
     session: ProviderSession, counted: CountedModel, given: TokenInput, record: EvidenceLog
 ) -> Counted:
     """A closed model: its vendor's own count where the operator set that up, else a band."""
+    image_tokens(counted, given, record)  # a count without its images would be none
     name = counted.api.id if counted.api else counted.name
     if given.files is None:
         text = given.texts[0] if given.chat is None else None
@@ -171,6 +188,7 @@ async def counted_without_text(
 
 
 async def _chat(
+    session: ProviderSession,
     counted: CountedModel,
     tokenizer: Tokenizer,
     given: TokenInput,
@@ -186,11 +204,17 @@ async def _chat(
         return "rendered", rendered.tokens
     rule = tokenizer.message_rule
     if rule is None or (chat.tools and rule.per_tool is None):
+        asked = TokenizerRequest(
+            name=counted.spec.id if counted.spec else counted.name, model=counted.spec
+        )
+        step = await how_to_get(session, asked)
         raise NoTokenizer(
             f"the chat template of {counted.name} is not at hand; the contents alone have "
             f"{raw} tokens",
             field="messages",
-            hint="count the contents as text, or name a model whose tokenizer_config.json or "
+            hint=f"`{step}` fetches it; or count the contents as text"
+            if step
+            else "count the contents as text, or name a model whose tokenizer_config.json or "
             "chat_template.jinja is at hand",
         )
     if any(message.tool_calls or message.tool_call_id for message in given.messages):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from whichweights.planning.image_tokens import MAX_SIDE_PIXELS
 from whichweights.planning.token_estimates import Amount
 from whichweights.planning.tokens import function_of, words_of
 from whichweights.registry import ProviderSession
@@ -15,6 +16,7 @@ from whichweights.resolve.text_files import TextFiles, read_text_files
 from whichweights_schemas.errors import InputTooLarge, InvalidArgument, UnknownLanguage
 from whichweights_schemas.tokenizing import Chat
 from whichweights_schemas.tools.count_tokens import (
+    ContentPart,
     CountTokensArguments,
     InputSize,
     Message,
@@ -22,7 +24,19 @@ from whichweights_schemas.tools.count_tokens import (
 
 MAX_TEXT_BYTES = 8_000_000
 _BATCH_BYTES = 1_000_000
+_TEXTS = frozenset(("text", "input_text"))
+_IMAGES = frozenset(("image", "image_url", "input_image"))
 _INPUTS = ("text", "messages", "path", "words", "pages")
+
+
+@dataclass(frozen=True)
+class GivenImage:
+    """An image of a message; `field` names its place. Sizes in pixels, None where not given."""
+
+    kind: str
+    field: str
+    width: int | None
+    height: int | None
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,13 @@ class TokenInput:
     messages: tuple[Message, ...] = ()
     files: TextFiles | None = None
     amount: Amount | None = None
+    images: tuple[GivenImage, ...] = ()
+
+    async def words(self) -> int | None:
+        """Words of the texts; None where there is no text and no number was given."""
+        if self.size.words is not None or self.files is None:
+            return self.size.words
+        return await in_thread(lambda: sum(map(words_of, self.texts)))
 
     def batches(self) -> Iterator[tuple[str, ...]]:
         """The texts, in groups of about a megabyte."""
@@ -93,7 +114,7 @@ def _of_files(files: TextFiles) -> TokenInput:
     texts = tuple(file.text for file in files.files)
     size = InputSize(
         characters=sum(map(len, texts)),
-        words=sum(map(words_of, texts)),
+        words=None,  # counted while the tokenizer works
         bytes=sum(file.size_bytes for file in files.files),
         files=len(texts),
         skipped_files=files.skipped,
@@ -111,24 +132,69 @@ def _of_messages(arguments: CountTokensArguments) -> TokenInput:
         tools=tuple(_tool(tool, place) for place, tool in enumerate(arguments.tools or ())),
         add_generation_prompt=arguments.add_generation_prompt,
     )
-    return TokenInput(texts, _size(texts, around, "messages"), chat=chat, messages=messages)
+    return TokenInput(
+        texts,
+        _size(texts, around, "messages"),
+        chat=chat,
+        messages=messages,
+        images=tuple(_images(messages)),
+    )
 
 
 def _content(message: Message, place: int) -> str:
-    """The text of a message. Raises InvalidArgument for images and other parts, by name."""
+    """The text of a message. Raises InvalidArgument for audio and other parts, by name."""
     if message.content is None or isinstance(message.content, str):
         return message.content or ""
     texts: list[str] = []
     for number, part in enumerate(message.content):
-        if part.type not in ("text", "input_text") or part.text is None:
+        if part.type in _IMAGES:
+            continue
+        if part.type in _TEXTS and part.text is None:
             raise InvalidArgument(
-                f"messages.{place}.content.{number} is of type {part.type[:40]}: only text is "
-                "counted, each model family counts images in its own way",
+                f"messages.{place}.content.{number} has no text",
+                field=f"messages.{place}.content.{number}.text",
+                hint='{"type": "text", "text": "…"}',
+            )
+        if part.type not in _TEXTS or part.text is None:
+            raise InvalidArgument(
+                f"messages.{place}.content.{number} is of type {part.type[:40]}: text and images "
+                "are counted",
                 field=f"messages.{place}.content.{number}",
                 hint="leave the part out and add what the vendor bills for it",
             )
         texts.append(part.text)
     return "".join(texts)
+
+
+def _images(messages: tuple[Message, ...]) -> Iterator[GivenImage]:
+    """The images in order. Raises InvalidArgument for a size that is none."""
+    for place, message in enumerate(messages):
+        for number, part in enumerate(_parts(message)):
+            if part.type in _IMAGES:
+                field = f"messages.{place}.content.{number}"
+                width, height = (_side(part, side, field) for side in ("width", "height"))
+                yield GivenImage(part.type, field, width, height)
+
+
+def _parts(message: Message) -> tuple[ContentPart, ...]:
+    return message.content if isinstance(message.content, tuple) else ()
+
+
+def _side(part: ContentPart, side: str, field: str) -> int | None:
+    """A side in pixels, beside the URL or inside it."""
+    value = getattr(part, side)
+    inner = (part.model_extra or {}).get(part.type)
+    if value is None and isinstance(inner, dict):
+        value = cast("dict[str, object]", inner).get(side)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SIDE_PIXELS:
+        raise InvalidArgument(
+            f"{field}.{side} is no number of pixels",
+            field=f"{field}.{side}",
+            hint=f"a whole number from 1 to {MAX_SIDE_PIXELS:,}",
+        )
+    return value
 
 
 def _row(message: Message, text: str) -> dict[str, Any]:

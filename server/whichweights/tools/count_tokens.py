@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+import anyio
+
 from whichweights.answering import EvidenceLog
 from whichweights.planning.scripts import language_of
 from whichweights.registry import ProviderSession
@@ -24,7 +26,7 @@ from whichweights.tools._token_counts import (
     counted_without_tokenizer,
 )
 from whichweights.tools._token_input import TokenInput, token_input
-from whichweights_schemas.errors import NoTokenizer
+from whichweights_schemas.errors import NoTokenizer, WhichweightsError
 from whichweights_schemas.tools.count_tokens import (
     CountTokensArguments,
     CountTokensResult,
@@ -54,20 +56,50 @@ async def run(arguments: CountTokensArguments, session: ProviderSession) -> Coun
     given = await token_input(arguments, session)
     clock = Clock(given.size.bytes or 0, len(arguments.models))
     call = _Call(arguments, session, given, clock, EvidenceLog())
-    counts = [await _count(call, name) for name in arguments.models]
+    counts, words = await _counted(call)
+    size = given.size.model_copy(update={"words": words})
     if given.files is not None and given.files.skipped:
         call.record.warn(
             f"{given.files.skipped:,} files were not counted: {given.files.binary:,} binary, "
             f"{given.files.too_large:,} too large, {given.files.unreadable:,} unreadable"
         )
     return CountTokensResult(
-        counts=tuple(counts),
-        input=given.size,
+        counts=tuple(_with_words(count, words) for count in counts),
+        input=size,
         largest_files=_largest(call),
         warnings=call.record.warnings,
         evidence=call.record.evidence,
         unknown=call.record.unknowns,
     )
+
+
+async def _counted(call: _Call) -> tuple[list[TokenCount], int | None]:
+    """The counts, and meanwhile the words: splitting ten megabytes takes a tenth of their time."""
+    counts: list[TokenCount] = []
+    words: int | None = None
+    failed: WhichweightsError | None = None
+
+    async def count_words() -> None:
+        nonlocal words
+        words = await call.given.words()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(count_words)
+        try:
+            for name in call.arguments.models:
+                counts.append(await _count(call, name))  # noqa: PERF401  # kept in call order
+        except WhichweightsError as error:  # raised below: a group would hide its kind
+            failed = error
+            group.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+    return counts, words
+
+
+def _with_words(count: TokenCount, words: int | None) -> TokenCount:
+    if not count.raw_tokens or not words:
+        return count
+    return count.model_copy(update={"tokens_per_word": round(count.raw_tokens / words, 3)})
 
 
 async def _count(call: _Call, name: str) -> TokenCount:
@@ -92,6 +124,7 @@ async def _count(call: _Call, name: str) -> TokenCount:
         model=name,
         tokens=found.tokens,
         raw_tokens=found.raw,
+        image_tokens=found.images,
         low=found.low,
         high=found.high,
         method=found.method,
@@ -102,7 +135,6 @@ async def _count(call: _Call, name: str) -> TokenCount:
         ),
         input_cost_usd=spent,
         total_cost_usd=total,
-        tokens_per_word=round(found.raw / size.words, 3) if found.raw and size.words else None,
         characters_per_token=(
             round(size.characters / found.raw, 3) if found.raw and size.characters else None
         ),
@@ -114,6 +146,7 @@ async def _count(call: _Call, name: str) -> TokenCount:
 async def _of_text(call: _Call, counted: CountedModel) -> Counted:
     if counted.tokenizer is not None:
         return await counted_by_tokenizer(
+            call.session,
             counted,
             counted.tokenizer,
             call.given,
@@ -223,6 +256,8 @@ def _line(count: TokenCount) -> str:
     line += f", {count.tokenizer})" if count.tokenizer else ")"
     if count.raw_tokens is not None and count.raw_tokens != count.tokens:
         line += f", {count.raw_tokens:,} in the contents"
+    if count.image_tokens is not None:
+        line += f", {count.image_tokens:,} of images"
     if count.context_window:
         share = count.context_used_percent or 0
         used = f"{share:.1f}" if share >= 0.1 or not share else "under 0.1"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+from gguf_vocabularies import ranks, write_ranks
 from local_hub import Fault, File, LocalHub, Repo, text_file
 from tokenizers import models, pre_tokenizers, trainers
 
@@ -143,3 +144,44 @@ async def test_a_download_goes_on_where_it_stopped(
     assert ranges[0].startswith("bytes=100-")
     assert len(ranges) == 2
     assert json.loads((next(snapshot.glob("*")) / "tokenizer.json").read_bytes())
+
+
+def gguf_file(folder: Path, rest_bytes: int = 0) -> File:
+    """A GGUF file with a vocabulary of 300 pieces, and weights of no sense behind it."""
+    path = write_ranks(folder / "made.gguf", ranks("llama3", 300), "llama-bpe")
+    content = path.read_bytes() + b"\0" * rest_bytes
+    return File(content, len(content), lfs=True)
+
+
+@pytest.mark.parametrize("name", [ID, f"{ID}:Q4_K_M", f"{ID}/Thing-1B-Q4_K_M.gguf"])
+async def test_of_a_gguf_file_only_the_header_is_fetched_and_served_offline_after(
+    hub: LocalHub, make: Make, tmp_path: Path, name: str
+):
+    whole = gguf_file(tmp_path, rest_bytes=9_000_000)
+    files = {"Thing-1B-Q4_K_M.gguf": whole, "Thing-1B-Q8_0.gguf": whole}
+    hub.add(Repo(ID, {"README.md": text_file({}), **files}))
+    request = TokenizerRequest(name=name)
+    first = await make().tokenizer(request)
+    assert first is not None
+    assert first.count("hello") > 1
+    assert "the Hub, commit" in first.identity.evidence.source
+    served = [entry for entry in hub.requests("storage") if entry.status == 206]
+    assert len(served) == 1
+    before = len(hub.log)
+    again = await make(offline=True).tokenizer(request)
+    assert again is not None
+    assert list(again.encode(TEXT)) == list(first.encode(TEXT))
+    assert len(hub.log) == before
+
+
+async def test_a_repository_of_several_gguf_models_asks_for_one_file(
+    hub: LocalHub, make: Make, tmp_path: Path
+):
+    file = gguf_file(tmp_path)
+    hub.add(Repo(ID, {"A-Q4_K_M.gguf": file, "B-Q4_K_M.gguf": file}))
+    with pytest.raises(NoTokenizer) as caught:
+        await make().tokenizer(REQUEST)
+    assert ".gguf" in caught.value.hint
+    with pytest.raises(NoTokenizer) as caught:
+        await make().tokenizer(TokenizerRequest(name=f"{ID}:Q2_K"))
+    assert "Q2_K" in caught.value.message

@@ -73,6 +73,39 @@ async def test_an_image_is_refused_by_name(tools: Toolbox, kind: str):
     assert caught.value.field == "messages.0.content.1"
 
 
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"role": "user", "content": 5}, "messages.0.content"),
+        ({"role": "user", "content": {"type": "text"}}, "messages.0.content"),
+        ({"role": "user", "content": [{"type": "text"}]}, "messages.0.content.0.text"),
+        ({"role": "user", "content": [{"text": "a"}]}, "messages.0.content.0.type"),
+        ({"role": "user", "content": ["a"]}, "messages.0.content.0"),
+        (
+            {"role": "user", "content": [{"type": "image", "width": "wide", "height": 1}]},
+            "messages.0.content.0.width",
+        ),
+        ({"content": "a"}, "messages.0.role"),
+        ({"role": "user", "naem": "a"}, "messages.0.naem"),
+        ({"role": "user", "tool_calls": ["f"]}, "messages.0.tool_calls.0"),
+    ],
+)
+async def test_a_message_of_the_wrong_shape_is_one_line_that_names_the_field(
+    tools: Toolbox, message: dict[str, Any], field: str
+):
+    with pytest.raises(InvalidArgument) as caught:
+        await tools.count_tokens(models="gpt-4o", messages=[message])
+    assert caught.value.field == field
+    assert "[" not in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+async def test_a_missing_chat_template_names_the_command_that_fetches_it(tools: Toolbox):
+    with pytest.raises(NoTokenizer) as caught:
+        await tools.count_tokens(models="llama 3.1 8b", messages=[HI])
+    assert "`hf download meta-llama/Llama-3.1-8B-Instruct" in caught.value.hint
+
+
 async def test_parts_of_text_are_one_content(tools: Toolbox):
     parts = [{"type": "text", "text": "hello "}, {"type": "text", "text": "world"}]
     split = await tools.count_tokens(models="gpt-4o", messages=[{"role": "user", "content": parts}])
