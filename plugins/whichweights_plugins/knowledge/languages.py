@@ -99,6 +99,13 @@ class KnowledgeLanguages(LanguageProvider[NoSettings]):
         index = await self._loaded()
         return [*FAMILIES, *index.tokenizers]
 
+    async def languages(self) -> Sequence[str]:
+        """Tags with a score or a tokenizer's cost, those with most scores first."""
+        index = await self._loaded()
+        scored = sorted(index.by_language.values(), key=lambda rows: (-len(rows), rows[0][1][0]))
+        costed = (ratio[0] for ratios in index.ratios.values() for ratio in ratios.values())
+        return list(dict.fromkeys((*(rows[0][1][0] for rows in scored), *costed)))
+
     async def status(self) -> dict[str, str]:
         index = await self._loaded()
         dates = [date for row in index.scores.values() for _, date, _ in row["sources"]]

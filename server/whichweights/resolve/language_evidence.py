@@ -66,6 +66,14 @@ def join_evidence(found: Sequence[LanguageEvidence]) -> LanguageEvidence:
     )
 
 
+async def leaders(session: ProviderSession, tag: str, limit: int = 10) -> Sequence[LanguageScore]:
+    """The best measured models of a language, whatever their size."""
+    wanted = LeadersQuestion(language=tag, limit=limit)
+    found = [rows for _, rows in await session.all(LanguageProvider, lambda p: p.leaders(wanted))]
+    rows = [row for some in found for row in some]
+    return sorted(rows, key=lambda row: -(row.relative_to_p95 or 0))[:limit]
+
+
 async def find_better(
     session: ProviderSession, spec: ModelSpec, finding: LanguageFinding, *, limit: int
 ) -> list[tuple[LanguageScore, Coverage]]:
