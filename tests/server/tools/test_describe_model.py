@@ -3,7 +3,7 @@
 import pytest
 
 from whichweights.toolbox import Toolbox
-from whichweights_schemas.errors import AmbiguousModel, InvalidArgument, ModelNotFound
+from whichweights_schemas.errors import AmbiguousModel, InvalidArgument, ModelNotFound, Offline
 from whichweights_schemas.tools.describe_model import DescribeModelResult
 
 SECTIONS = (
@@ -139,7 +139,8 @@ async def test_files_nobody_listed_are_unknown_not_empty(tools: Toolbox):
 
 
 @pytest.mark.parametrize(
-    ("model", "error"), [("qwen 32b", AmbiguousModel), ("nobody/knows", ModelNotFound)]
+    ("model", "error"),
+    [("qwen 32b", AmbiguousModel), ("nobody knows", ModelNotFound), ("nobody/knows", Offline)],
 )
 async def test_a_name_that_means_no_one_model_is_refused(
     tools: Toolbox, model: str, error: type[Exception]
