@@ -8,6 +8,7 @@ from typing import Any
 
 from whichweights_plugins.knowledge._lineage import Kin, KnownModels
 from whichweights_plugins.knowledge._official import official_claim
+from whichweights_plugins.knowledge._ratings import RatedModels
 from whichweights_plugins.knowledge._sizes import size_class
 from whichweights_plugins.knowledge._tables import Row, load_rows
 from whichweights_plugins.knowledge._tags import borrowed, candidates, subtags
@@ -59,6 +60,7 @@ class _Index:
     scripts: dict[str, frozenset[str]]
     retention: dict[str, list[Row]]
     retained: KnownModels
+    rated: RatedModels
 
 
 class KnowledgeLanguages(LanguageProvider[NoSettings]):
@@ -80,6 +82,7 @@ class KnowledgeLanguages(LanguageProvider[NoSettings]):
             prior=_prior(index, spec, tag),
             fertility=_fertility(index, spec, tag),
             retention=_retention(index, spec, tag),
+            ratings=index.rated.ratings(spec, tag),
         )
 
     async def leaders(self, request: LeadersQuestion) -> Sequence[LanguageScore]:
@@ -150,6 +153,7 @@ def _load() -> _Index:
         scripts={language: frozenset(found) for language, found in scripts.items()},
         retention=retention,
         retained=KnownModels(retention),
+        rated=RatedModels(load_rows("language_ratings")),
     )
 
 

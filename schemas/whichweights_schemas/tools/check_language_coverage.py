@@ -41,7 +41,9 @@ class QualityParts(Shape):
 class LanguageRow(Shape):
     """One piece of evidence, as published."""
 
-    kind: Literal["score", "prior", "fertility", "retention"]
+    kind: Literal["score", "prior", "fertility", "retention", "rating"] = Field(
+        description="rating: Elo of people's votes, another scale than the 0-100 of the others"
+    )
     what: str
     value: float
     low: float | None = None

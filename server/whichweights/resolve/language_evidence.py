@@ -63,6 +63,7 @@ def join_evidence(found: Sequence[LanguageEvidence]) -> LanguageEvidence:
         prior=next((e.prior for e in found if e.prior), None),
         fertility=tuple(row for e in found for row in e.fertility),
         retention=tuple(row for e in found for row in e.retention),
+        ratings=tuple(row for e in found for row in e.ratings),
     )
 
 

@@ -82,27 +82,28 @@ def _answer(finding: LanguageFinding, record: EvidenceLog) -> LanguageAnswer:
 
 def _record(finding: LanguageFinding, record: EvidenceLog) -> None:
     tag, coverage, evidence = finding.language.tag, finding.coverage, finding.evidence
-    if evidence.official and evidence.official.evidence:
-        record.extend([evidence.official.evidence], prefix=f"{tag}.")
-    if coverage.score:
-        record.extend([coverage.score.evidence], prefix=f"{tag}.")
-    if coverage.prior:
-        record.extend([coverage.prior.evidence], prefix=f"{tag}.")
-    for row in evidence.fertility[:1]:
-        record.extend([row.evidence], prefix=f"{tag}.")
+    official = evidence.official
+    sources = (
+        official.evidence if official else None,
+        coverage.score.evidence if coverage.score else None,
+        coverage.prior.evidence if coverage.prior else None,
+        coverage.rating.evidence if coverage.rating else None,
+        evidence.fertility[0].evidence if evidence.fertility else None,
+    )
+    record.extend([entry for entry in sources if entry], prefix=f"{tag}.")
     if coverage.retention and coverage.retention.basis == "prior":
         record.add(f"{tag}.retention", "prior", PRIOR_SOURCE, date=PRIOR_DATE)
     if coverage.coverage is None:
         record.unknown(
             f"{tag}.coverage",
-            "no table has a test of it or of models of its size in this language "
-            "(arena ratings and means of language families are not used)",
+            "no table has a test of it or of models of its size in this language"
+            + ("; people's votes are another scale (see rows)" if coverage.rating else ""),
         )
     if coverage.retention and coverage.retention.value is None:
         record.unknown(f"{tag}.retention.value", coverage.retention.note or "not measured")
     if coverage.tokens_per_english_token is None:
         record.unknown(f"{tag}.tokens_per_english_token", "its tokenizer was not measured")
-    if evidence.official is None or evidence.official.status == "unknown":
+    if official is None or official.status == "unknown":
         record.unknown(f"{tag}.official", "no language list of the maker is known")
 
 
@@ -149,7 +150,26 @@ def _rows(evidence: LanguageEvidence, *, with_length: bool) -> tuple[LanguageRow
         )
         for point in (evidence.retention if with_length else ())
     ]
-    return (*scores[:_ROWS_SHOWN], *points[:_ROWS_SHOWN])
+    ratings = [
+        LanguageRow(
+            kind="rating",
+            what=", ".join(
+                filter(
+                    None,
+                    (row.benchmark, f"place {row.place} of {row.models}", row.mode),
+                )
+            ),
+            value=row.rating,
+            low=row.ci_low,
+            high=row.ci_high,
+            measured_model=row.measured_model,
+            measured_on=row.measured_on,
+            source=row.evidence.source,
+            date=row.evidence.date,
+        )
+        for row in evidence.ratings
+    ]
+    return (*scores[:_ROWS_SHOWN], *ratings[:_ROWS_SHOWN], *points[:_ROWS_SHOWN])
 
 
 def _retention(figure: RetentionFigure | None) -> Retention | None:
@@ -206,9 +226,17 @@ def _line(language: LanguageAnswer) -> str:
     line += f", officially {language.official.replace('_', ' ')}"
     if language.tokens_per_english_token:
         line += f", {language.tokens_per_english_token:.2f} tokens per English token"
+    votes = [row for row in language.rows if row.kind == "rating"]
+    if votes and language.coverage is None:
+        line += _rated(max(votes, key=lambda row: row.value))
     if language.retention:
         line += _length(language.retention)
     return line
+
+
+def _rated(row: LanguageRow) -> str:
+    whose = "" if row.measured_on == "this_model" else f" of {row.measured_model}"
+    return f"; people's votes{whose}: Elo {row.value:.0f} ({row.what}, {row.date})"
 
 
 def _length(kept: Retention) -> str:
