@@ -65,6 +65,20 @@ class LanguageRating(Shape):
     evidence: Evidence
 
 
+class FamilyMean(Shape):
+    """A mean over the tested languages of a family, 0-100 right answers; never of one language."""
+
+    family: str
+    languages: tuple[str, ...]
+    benchmark: str
+    score: float
+    chance: float
+    mode: str | None = None
+    measured_on: MeasuredOn = "this_model"
+    measured_model: str
+    evidence: Evidence
+
+
 class SizePrior(Shape):
     """What models of this size class reach in this language (relative to the p95 model = 100)."""
 
@@ -112,6 +126,7 @@ class LanguageEvidence(Shape):
     fertility: tuple[Fertility, ...] = ()
     retention: tuple[RetentionPoint, ...] = ()
     ratings: tuple[LanguageRating, ...] = ()
+    family_means: tuple[FamilyMean, ...] = ()
 
 
 class ModelScore(Shape):

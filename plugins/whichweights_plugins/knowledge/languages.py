@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whichweights_plugins.knowledge._families import FamilyMeans
 from whichweights_plugins.knowledge._lineage import Kin, KnownModels
 from whichweights_plugins.knowledge._official import official_claim
 from whichweights_plugins.knowledge._ratings import RatedModels
@@ -61,6 +62,7 @@ class _Index:
     retention: dict[str, list[Row]]
     retained: KnownModels
     rated: RatedModels
+    families: FamilyMeans
 
 
 class KnowledgeLanguages(LanguageProvider[NoSettings]):
@@ -83,6 +85,7 @@ class KnowledgeLanguages(LanguageProvider[NoSettings]):
             fertility=_fertility(index, spec, tag),
             retention=_retention(index, spec, tag),
             ratings=index.rated.ratings(spec, tag),
+            family_means=index.families.means(spec, tag),
         )
 
     async def leaders(self, request: LeadersQuestion) -> Sequence[LanguageScore]:
@@ -154,6 +157,7 @@ def _load() -> _Index:
         retention=retention,
         retained=KnownModels(retention),
         rated=RatedModels(load_rows("language_ratings")),
+        families=FamilyMeans(load_rows("language_families")),
     )
 
 

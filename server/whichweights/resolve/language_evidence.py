@@ -64,6 +64,7 @@ def join_evidence(found: Sequence[LanguageEvidence]) -> LanguageEvidence:
         fertility=tuple(row for e in found for row in e.fertility),
         retention=tuple(row for e in found for row in e.retention),
         ratings=tuple(row for e in found for row in e.ratings),
+        family_means=tuple(row for e in found for row in e.family_means),
     )
 
 

@@ -190,3 +190,19 @@ async def test_votes_in_a_language_are_shown_with_their_place_and_make_no_covera
     assert "people's votes: Elo" in answer.text
     (reason,) = [u["reason"] for u in answer.structured["unknown"] if u["field"] == "zh.coverage"]
     assert "another scale" in reason
+
+
+async def test_a_mean_over_a_family_is_shown_as_such_and_makes_no_coverage(tools: Toolbox):
+    answer = await tools.call("check_language_coverage", {"model": "qwen3 32b", "languages": "ta"})
+    (tamil,) = answer.structured["languages"]
+    means = [row for row in tamil["rows"] if row["kind"] == "family"]
+    assert tamil["coverage"] is None
+    assert len(means) == 2  # with and without thinking
+    assert all("mean of" in row["what"] for row in means)
+    assert "family mean, not of it alone" in answer.text
+
+
+async def test_a_language_outside_the_tested_families_has_no_family_mean(tools: Toolbox):
+    answer = await tools.check_language_coverage(model="qwen3 32b", languages=["yo", "sw", "ko"])
+    rows = [row for language in answer.languages for row in language.rows]
+    assert not [row for row in rows if row.kind == "family"]
