@@ -25,6 +25,8 @@ from whichweights_schemas.providers import ApiModelProvider, ModelProvider
 from whichweights_schemas.requests import FindApiModel, FindModel
 
 _SHOWN = 8
+_LONGEST_NAME = 200
+_ALL_HOSTED = 2_000
 _NAMES_HINT = 'give a Hub repo id, a name such as "llama 3.1 8b", or a bare size such as "7B"'
 _UNDECIDED_HINT = (
     "try again once the Hub can be reached, or name a model of the catalogue, a local folder or "
@@ -161,8 +163,21 @@ async def _guess(
         f"no model is known as “{_short(query)}”{_asked(session)}{_why(session)}",
         field=argument,
         hint=hint,
-        suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN],
+        suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN]
+        or await _hosted_like(session, query),
     )
+
+
+async def _hosted_like(session: ProviderSession, query: str) -> list[str]:
+    """Hosted models whose id holds every word of the query ("claude sonnet"), the newest first."""
+    words = query.lower().replace("-", " ").split()
+    if not words or len(query) > _LONGEST_NAME:
+        return []
+    everything = FindApiModel(limit=_ALL_HOSTED)
+    hosted = await session.first(ApiModelProvider, lambda p: p.find(everything)) or ()
+    like = [model for model in hosted if all(word in model.id.lower() for word in words)]
+    like.sort(key=lambda model: model.release_date or "", reverse=True)
+    return [model.id for model in like[:_SHOWN]]
 
 
 def _refuse_undecided(session: ProviderSession, found: _Found, query: str, argument: str) -> None:

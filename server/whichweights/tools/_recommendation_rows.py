@@ -164,7 +164,7 @@ def _languages(pick: Pick) -> Iterator[str]:
     unknown = [tag for tag, coverage in untested if coverage.rating is None]
     guessed = [tag for tag, coverage in pick.languages if coverage.grade == "D"]
     if unknown:
-        yield f"{', '.join(unknown)}: no evidence, counted as 0"
+        yield f"{', '.join(unknown)}: no test and no votes, counted as 0"
     for tag, rating in ((tag, coverage.rating) for tag, coverage in untested):
         if rating is not None:
             yield (

@@ -178,3 +178,12 @@ async def test_the_text_says_size_cache_window_and_licence(tools: Toolbox):
     assert "30.53 B parameters, 3.35 B active per token" in lines[1]
     assert lines[2].startswith("KV cache 98,304 bytes a token")
     assert "licence Apache-2.0, commercial use: yes" in lines
+
+
+async def test_words_of_hosted_models_get_their_ids(tools: Toolbox):
+    with pytest.raises(ModelNotFound) as caught:
+        await tools.describe_model(model="claude sonnet")
+    assert caught.value.suggestions
+    assert all("sonnet" in name for name in caught.value.suggestions)
+    again = await tools.call("describe_model", {"model": caught.value.suggestions[0]})
+    assert not again.is_error
