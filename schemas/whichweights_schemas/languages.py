@@ -45,6 +45,40 @@ class LanguageScore(Shape):
     evidence: Evidence
 
 
+class LanguageRating(Shape):
+    """How people's votes rate a model's answers in a language, in Elo: no share of right answers.
+
+    `place` among `models` rated in the language; `p95_rating` = the 95th-percentile one's rating.
+    """
+
+    language: str
+    benchmark: str
+    rating: float
+    ci_low: float
+    ci_high: float
+    place: int
+    models: int
+    p95_rating: float
+    measured_on: MeasuredOn = "this_model"
+    measured_model: str
+    mode: str | None = None
+    evidence: Evidence
+
+
+class FamilyMean(Shape):
+    """A mean over the tested languages of a family, 0-100 right answers; never of one language."""
+
+    family: str
+    languages: tuple[str, ...]
+    benchmark: str
+    score: float
+    chance: float
+    mode: str | None = None
+    measured_on: MeasuredOn = "this_model"
+    measured_model: str
+    evidence: Evidence
+
+
 class SizePrior(Shape):
     """What models of this size class reach in this language (relative to the p95 model = 100)."""
 
@@ -91,6 +125,8 @@ class LanguageEvidence(Shape):
     prior: SizePrior | None = None
     fertility: tuple[Fertility, ...] = ()
     retention: tuple[RetentionPoint, ...] = ()
+    ratings: tuple[LanguageRating, ...] = ()
+    family_means: tuple[FamilyMean, ...] = ()
 
 
 class ModelScore(Shape):

@@ -215,6 +215,10 @@ class LanguageProvider(Provider[SettingsT]):
         """Tokenizer families with measured fertility."""
         return ()
 
+    async def languages(self) -> Sequence[str]:
+        """Tags of the languages anything is known about."""
+        return ()
+
 
 class ScoreProvider(Provider[SettingsT]):
     """Evidence about skills. Several providers: the union."""

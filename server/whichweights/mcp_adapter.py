@@ -22,17 +22,25 @@ from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolResult,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
     GetPromptResult,
     InputRequiredResult,
+    Prompt,
+    PromptArgument,
+    PromptMessage,
+    PromptReference,
     Resource,
     ResourceTemplate,
+    ResourceTemplateReference,
     TextContent,
     Tool,
     ToolAnnotations,
 )
 from pydantic import AnyUrl
 
-from whichweights import resources
+from whichweights import completions, prompts, resources
 from whichweights.resolve.progress import progress_to
 from whichweights.tool_schemas import input_schema, output_schema
 from whichweights.toolbox import Toolbox, UnknownTool
@@ -75,6 +83,7 @@ class WhichweightsServer(MCPServer[Toolbox]):
             middleware=[_cache_by_resource],
             **settings,
         )
+        self.completion()(self._complete)
 
     @contextmanager
     def holding(self, toolbox: Toolbox) -> Generator[Toolbox]:
@@ -108,17 +117,53 @@ class WhichweightsServer(MCPServer[Toolbox]):
             is_error=answer.is_error,
         )
 
+    async def list_prompts(self) -> list[Prompt]:
+        """The prompts, in a fixed order."""
+        return [
+            Prompt(
+                name=entry.name,
+                title=entry.title,
+                description=entry.description,
+                arguments=[
+                    PromptArgument(
+                        name=one.name, description=one.description, required=one.required
+                    )
+                    for one in entry.inputs
+                ],
+            )
+            for entry in prompts.PROMPTS
+        ]
+
     async def get_prompt(
         self,
         name: str,
         arguments: dict[str, Any] | None = None,
         context: Context[Toolbox, Any] | None = None,
     ) -> GetPromptResult | InputRequiredResult:
-        """The prompt. Raises MCPError (-32602) for one that does not exist."""
-        known = [prompt.name for prompt in await self.list_prompts()]
-        if name not in known:
+        """The prompt as a message. Raises MCPError (-32602): no such prompt, or wrong arguments."""
+        entry = prompts.find(name)
+        if entry is None:
+            known = [one.name for one in prompts.PROMPTS]
             raise _unknown("prompt", name, resources.nearest(name, known))
-        return await super().get_prompt(name, arguments, context)
+        try:
+            text = entry.render(arguments or {})
+        except prompts.PromptArgumentError as error:
+            raise MCPError(INVALID_PARAMS, str(error)) from None
+        message = PromptMessage(role="user", content=TextContent(type="text", text=text))
+        return GetPromptResult(description=entry.description, messages=[message])
+
+    async def _complete(
+        self,
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        _: CompletionContext | None,
+    ) -> Completion:
+        """Values for a half-typed argument; of something unknown an empty list."""
+        domain = _domain(ref, argument.name)
+        if domain is None:
+            return Completion(values=[], total=0, has_more=False)
+        values, total = await completions.complete(self._toolbox(None), domain, argument.value)
+        return Completion(values=values, total=total, has_more=total > len(values))
 
     async def list_resources(self) -> list[Resource]:
         """The resources without parameters."""
@@ -216,6 +261,15 @@ async def _cache_by_resource(
             scope = "private" if entry.private else "public"
             return {**result, "ttlMs": entry.ttl_ms, "cacheScope": scope}
     return result
+
+
+def _domain(ref: PromptReference | ResourceTemplateReference, argument: str) -> str | None:
+    """What an argument is completed from, None where nothing is known of it."""
+    if isinstance(ref, PromptReference):
+        entry = prompts.find(ref.name)
+        inputs = entry.inputs if entry else ()
+        return next((one.completes for one in inputs if one.name == argument), None)
+    return next((e.name for e in resources.RESOURCES if e.is_template and e.uri == ref.uri), None)
 
 
 def _unknown(kind: str, name: str, suggestions: tuple[str, ...]) -> MCPError:

@@ -10,9 +10,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from whichweights.planning.glossary import GLOSSARY, find_term
+from whichweights.resolve.fertility import stand_in_rows
+from whichweights.resolve.language_evidence import leaders
+from whichweights.resolve.languages import resolve_language
 from whichweights.tool_schemas import full_schemas
 from whichweights.toolbox import Toolbox
-from whichweights_schemas.errors import CallerError
+from whichweights_schemas.errors import CallerError, UnknownLanguage
 
 MIME_TYPE = "application/json"
 
@@ -112,6 +115,32 @@ async def _model(toolbox: Toolbox, model: str) -> Any:
     return await _answer(toolbox, "describe_model", {"model": model})
 
 
+async def _accelerator(toolbox: Toolbox, name: str) -> Any:
+    if name.strip().lower() == "live":
+        raise ResourceUnknown(("whichweights://gpus",))
+    return await _answer(toolbox, "gpu_status", {"accelerators": [name]})
+
+
+async def _language(toolbox: Toolbox, tag: str) -> Any:
+    try:
+        language = resolve_language(tag)
+    except UnknownLanguage as unknown:
+        raise ResourceUnknown(unknown.suggestions) from None
+    session = toolbox.registry.session()
+    return {
+        "tag": language.tag,
+        "name": language.name,
+        "tokens_per_english_token": [
+            row.model_dump(mode="json", exclude={"language", "tokens_per_english_word"})
+            for row in await stand_in_rows(session, language.tag)
+        ],
+        "best_measured": [
+            row.model_dump(mode="json", exclude={"measured_on"}, exclude_none=True)
+            for row in await leaders(session, language.tag)
+        ],
+    }
+
+
 async def _quantization(toolbox: Toolbox, tag: str) -> Any:
     return await _answer(toolbox, "quantize_plan", {"tag": tag})
 
@@ -169,6 +198,24 @@ RESOURCES: tuple[ResourceEntry, ...] = (
         title="A model",
         description="Architecture, parameters, window and licence of a model.",
         read=_model,
+        private=True,
+        ttl_ms=_MODEL_MS,
+    ),
+    ResourceEntry(
+        uri="whichweights://accelerators/{+name}",
+        name="accelerators",
+        title="A device by name",
+        description="What a device such as RTX 4090 is: memory, bandwidth, formats it runs.",
+        read=_accelerator,
+        private=True,
+        ttl_ms=_MODEL_MS,
+    ),
+    ResourceEntry(
+        uri="whichweights://languages/{tag}",
+        name="languages",
+        title="A language",
+        description="What text in it costs with common tokenizers, and the best measured models.",
+        read=_language,
         private=True,
         ttl_ms=_MODEL_MS,
     ),

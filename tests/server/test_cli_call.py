@@ -98,7 +98,7 @@ async def test_the_json_is_the_structured_answer_of_the_toolbox():
 
 
 def test_an_error_of_the_caller_is_one_line_on_stderr_and_status_1():
-    done = run("describe_model", "model=nobody/never-made-this")
+    done = run("describe_model", "model=nobody never made this")
     assert done.returncode == CALLER
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1

@@ -109,6 +109,8 @@ async def test_resources_and_templates_are_listed():
     assert [one.uri_template for one in templates] == [
         "whichweights://schemas/{tool}",
         "whichweights://models/{+id}",
+        "whichweights://accelerators/{+name}",
+        "whichweights://languages/{tag}",
         "whichweights://quantizations/{+tag}",
         "whichweights://glossary/{term}",
     ]

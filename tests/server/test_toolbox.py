@@ -114,11 +114,11 @@ async def test_an_answer_costs_few_tokens_and_its_text_is_short(tools: Toolbox, 
 
 async def test_a_refusal_raises_by_method_and_is_an_answer_by_call(tools: Toolbox):
     with pytest.raises(ModelNotFound) as caught:
-        await tools.estimate_vram(model="nobody/knows-this")
-    answer = await tools.call("estimate_vram", {"model": "nobody/knows-this"})
+        await tools.estimate_vram(model="nobody knows this")
+    answer = await tools.call("estimate_vram", {"model": "nobody knows this"})
     assert answer.is_error
     assert answer.structured == caught.value.detail()
-    assert answer.text.startswith("model_not_found: no model is known as “nobody/knows-this”")
+    assert answer.text.startswith("model_not_found: no model is known as “nobody knows this”")
 
 
 async def test_an_unknown_tool_names_the_nearest(tools: Toolbox):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["MAPPED", "status_error", "translated"]
 
 _OFFLINE_HINT: Final = "unset HF_HUB_OFFLINE, or name a model of the catalogue"
+_UNREACHABLE_HINT: Final = (
+    "check the network and HF_ENDPOINT, or name a model of the catalogue or on this machine"
+)
 _LATER_HINT: Final = "try again later, or name a model of the catalogue"
 _GATED_HINT: Final = (
     "accept the licence on the model's page, and give a token that may read it (HF_TOKEN)"
@@ -68,6 +71,10 @@ def translated(error: Exception, about: str = "the request") -> WhichweightsErro
         found = status_error(error.response.status_code, about, error.response.headers)
         if found is not None and _mapped(error) in (None, ProviderFailed):
             return found
+    if _is_unreachable(error):
+        return Offline(
+            f"the Hub cannot be reached ({about}: {_one_line(error)})", hint=_UNREACHABLE_HINT
+        )
     kind = _mapped(error)
     if kind is None:
         kind = ProviderTimeout if _is_timeout(error) else ProviderFailed
@@ -106,6 +113,13 @@ def _is_timeout(error: Exception) -> bool:
     import httpx2
 
     return isinstance(error, httpx2.TimeoutException | TimeoutError)
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """No connection came about: nobody there was asked anything."""
+    import httpx2
+
+    return isinstance(error, httpx2.ConnectError)
 
 
 def _mapped(error: Exception) -> type[WhichweightsError] | None:

@@ -116,7 +116,7 @@ class HubClient:
             return _remembered(known, about, check, "offline")
         try:
             return await self._asked(url, key, known, about, until, check)
-        except UpstreamError as error:
+        except (UpstreamError, Offline) as error:
             if known is None or known.status >= 400:
                 raise
             return _remembered(known, about, check, error.message)
@@ -211,7 +211,7 @@ class HubClient:
             return
         ago = anyio.current_time() - self._silent_since
         if ago < self._settings.pause_seconds:
-            raise ProviderFailed(
+            raise Offline(
                 f"the Hub was out of reach {ago:.0f} s ago and was not asked for {about}",
                 hint="try again in a moment; HF_HUB_OFFLINE=1 where there is no way to the Hub",
             )

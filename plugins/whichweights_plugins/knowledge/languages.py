@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whichweights_plugins.knowledge._families import FamilyMeans
 from whichweights_plugins.knowledge._lineage import Kin, KnownModels
 from whichweights_plugins.knowledge._official import official_claim
+from whichweights_plugins.knowledge._ratings import RatedModels
 from whichweights_plugins.knowledge._sizes import size_class
 from whichweights_plugins.knowledge._tables import Row, load_rows
 from whichweights_plugins.knowledge._tags import borrowed, candidates, subtags
@@ -59,6 +61,8 @@ class _Index:
     scripts: dict[str, frozenset[str]]
     retention: dict[str, list[Row]]
     retained: KnownModels
+    rated: RatedModels
+    families: FamilyMeans
 
 
 class KnowledgeLanguages(LanguageProvider[NoSettings]):
@@ -80,6 +84,8 @@ class KnowledgeLanguages(LanguageProvider[NoSettings]):
             prior=_prior(index, spec, tag),
             fertility=_fertility(index, spec, tag),
             retention=_retention(index, spec, tag),
+            ratings=index.rated.ratings(spec, tag),
+            family_means=index.families.means(spec, tag),
         )
 
     async def leaders(self, request: LeadersQuestion) -> Sequence[LanguageScore]:
@@ -98,6 +104,13 @@ class KnowledgeLanguages(LanguageProvider[NoSettings]):
     async def fertility_families(self) -> Sequence[str]:
         index = await self._loaded()
         return [*FAMILIES, *index.tokenizers]
+
+    async def languages(self) -> Sequence[str]:
+        """Tags with a score or a tokenizer's cost, those with most scores first."""
+        index = await self._loaded()
+        scored = sorted(index.by_language.values(), key=lambda rows: (-len(rows), rows[0][1][0]))
+        costed = (ratio[0] for ratios in index.ratios.values() for ratio in ratios.values())
+        return list(dict.fromkeys((*(rows[0][1][0] for rows in scored), *costed)))
 
     async def status(self) -> dict[str, str]:
         index = await self._loaded()
@@ -143,6 +156,8 @@ def _load() -> _Index:
         scripts={language: frozenset(found) for language, found in scripts.items()},
         retention=retention,
         retained=KnownModels(retention),
+        rated=RatedModels(load_rows("language_ratings")),
+        families=FamilyMeans(load_rows("language_families")),
     )
 
 

@@ -106,8 +106,12 @@ class HubTokenizers(TokenizerProvider[HubSettings]):
             answer = await self._client.json(
                 path, {"blobs": "true"}, about=repo, until=until, check=is_repo
             )
-        except (ModelNotFound, Offline):
+        except ModelNotFound:
             return kept
+        except Offline as error:
+            if kept is not None:
+                return kept
+            raise ProviderFailed(error.message, hint=error.hint) from error
         except UpstreamError:
             if kept is not None:
                 return kept

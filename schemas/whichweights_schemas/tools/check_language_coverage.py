@@ -41,7 +41,12 @@ class QualityParts(Shape):
 class LanguageRow(Shape):
     """One piece of evidence, as published."""
 
-    kind: Literal["score", "prior", "fertility", "retention"]
+    kind: Literal["score", "prior", "fertility", "retention", "rating", "family"] = Field(
+        description=(
+            "rating: Elo of people's votes, another scale than the 0-100 of the others; "
+            "family: a mean over several languages"
+        )
+    )
     what: str
     value: float
     low: float | None = None

@@ -9,7 +9,12 @@ from typing import Literal
 
 from whichweights.planning.retention import RetentionFigure, retention_at
 from whichweights_schemas.evidence import Band
-from whichweights_schemas.languages import LanguageEvidence, LanguageScore, SizePrior
+from whichweights_schemas.languages import (
+    LanguageEvidence,
+    LanguageRating,
+    LanguageScore,
+    SizePrior,
+)
 
 Grade = Literal["A", "B", "C", "D", "U"]
 LanguageVerdict = Literal["strong", "usable", "weak", "poor", "unknown"]
@@ -24,6 +29,8 @@ _P10_TO_P5 = 1.645 / 1.2816
 _Z90 = 1.645
 _SMALL_SAMPLE_SPREAD = 16.0
 _UNKNOWN_SPREAD = 20.0
+
+_NEARNESS = {"this_model": 2, "base_model": 1, "same_family": 0}
 
 _LABELS: tuple[tuple[float, LanguageVerdict], ...] = (
     (80.0, "strong"),
@@ -46,6 +53,7 @@ class Coverage:
     tokens_per_english_token: float | None
     effective_context_tokens: int | None
     note: str | None
+    rating: LanguageRating | None = None
 
 
 def cover(
@@ -76,15 +84,42 @@ def cover(
             int(window_tokens / premium) if window_tokens and premium else None
         ),
         note="; ".join(filter(None, (scale_note, length_note))) or None,
+        rating=best_rating(evidence.ratings),
     )
+
+
+def best_rating(ratings: Sequence[LanguageRating]) -> LanguageRating | None:
+    """The rating of the nearest relative, in the mode people like best."""
+    return max(ratings, key=lambda r: (_NEARNESS[r.measured_on], r.rating), default=None)
+
+
+def standing(rating: LanguageRating) -> Band:
+    """Where votes put the model, 0-100: twice its expected share of votes against the
+    95th-percentile model of the language, at most 100; the band is that of the rating.
+
+    For ordering models nobody tested in the language, never as coverage. The share is the one the
+    Elo scale is defined by, 1 / (1 + 10^(-difference / 400)) (Elo 1978); the doubling, so that the
+    95th-percentile model stands at 100 as it does for coverage, is our convention.
+    """
+
+    def share(elo: float) -> float:
+        return _clip(200 / (1 + 10 ** ((rating.p95_rating - elo) / 400)))
+
+    return Band(value=share(rating.rating), low=share(rating.ci_low), high=share(rating.ci_high))
+
+
+def low_edge(coverage: Coverage) -> float | None:
+    """What a ranking may count on: of the coverage, else of the standing by votes, else nothing."""
+    if coverage.coverage is not None:
+        return coverage.coverage.low
+    return standing(coverage.rating).low if coverage.rating is not None else None
 
 
 def _best(scores: Sequence[LanguageScore]) -> LanguageScore | None:
     """The row on this very model with most tasks; else of the nearest relative."""
-    nearness = {"this_model": 2, "base_model": 1, "same_family": 0}
     return max(
         (score for score in scores if _value(score) is not None),
-        key=lambda s: (nearness[s.measured_on], s.relative_to_p95 is not None, s.tasks),
+        key=lambda s: (_NEARNESS[s.measured_on], s.relative_to_p95 is not None, s.tasks),
         default=None,
     )
 

@@ -63,7 +63,17 @@ def join_evidence(found: Sequence[LanguageEvidence]) -> LanguageEvidence:
         prior=next((e.prior for e in found if e.prior), None),
         fertility=tuple(row for e in found for row in e.fertility),
         retention=tuple(row for e in found for row in e.retention),
+        ratings=tuple(row for e in found for row in e.ratings),
+        family_means=tuple(row for e in found for row in e.family_means),
     )
+
+
+async def leaders(session: ProviderSession, tag: str, limit: int = 10) -> Sequence[LanguageScore]:
+    """The best measured models of a language, whatever their size."""
+    wanted = LeadersQuestion(language=tag, limit=limit)
+    found = [rows for _, rows in await session.all(LanguageProvider, lambda p: p.leaders(wanted))]
+    rows = [row for some in found for row in some]
+    return sorted(rows, key=lambda row: -(row.relative_to_p95 or 0))[:limit]
 
 
 async def find_better(

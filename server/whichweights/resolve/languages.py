@@ -35,6 +35,13 @@ def resolve_language(text: str) -> ResolvedLanguage:
     return _by_name(text)
 
 
+def language_name(tag: str) -> str:
+    """The English name of a valid tag."""
+    import langcodes
+
+    return langcodes.Language.get(tag).display_name()
+
+
 def _is_word(text: str) -> bool:
     """A single word of four letters or more is a name ("thai", "urdu"), never a primary tag."""
     return text.isalpha() and len(text) > 3

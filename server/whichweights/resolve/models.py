@@ -13,8 +13,11 @@ from whichweights_schemas.errors import (
     AmbiguousModel,
     ModelGated,
     ModelNotFound,
+    Offline,
     OperatorError,
     PathNotAllowed,
+    ProviderFailed,
+    ProviderTimeout,
     UnsupportedArchitecture,
 )
 from whichweights_schemas.models import ModelRef, ModelSpec
@@ -22,7 +25,13 @@ from whichweights_schemas.providers import ApiModelProvider, ModelProvider
 from whichweights_schemas.requests import FindApiModel, FindModel
 
 _SHOWN = 8
+_LONGEST_NAME = 200
+_ALL_HOSTED = 2_000
 _NAMES_HINT = 'give a Hub repo id, a name such as "llama 3.1 8b", or a bare size such as "7B"'
+_UNDECIDED_HINT = (
+    "try again once the Hub can be reached, or name a model of the catalogue, a local folder or "
+    'file, or a bare size such as "7B"'
+)
 _FILES_HINT = (
     "check that it is there, and for an ollama tag that ollama runs; or name the model it holds, "
     'such as "llama 3.1 8b"'
@@ -42,6 +51,7 @@ class ResolvedModel:
 class _Found:
     refs: list[ModelRef] = field(default_factory=list[ModelRef])
     refused: OperatorError | None = None
+    elsewhere: set[str] = field(default_factory=set[str])
 
     def matching(self, *kinds: str) -> list[ModelRef]:
         return [ref for ref in self.refs if ref.match in kinds]
@@ -52,8 +62,9 @@ async def resolve_model(
 ) -> ResolvedModel:
     """The one model the query means.
 
-    Raises ModelNotFound, AmbiguousModel, or UnsupportedArchitecture for a hosted model whose
-    weights are not published.
+    Raises ModelNotFound, AmbiguousModel, UnsupportedArchitecture for a hosted model whose weights
+    are not published, and Offline, ProviderTimeout or ProviderFailed for an id that nobody at hand
+    knows while another machine did not answer.
     """
     size = parse_size_name(query)
     if size is not None:
@@ -112,7 +123,10 @@ async def _exact(
         return [ref for ref in refs if ref.match in ("id", "alias")] or None
 
     def may_know(provider: ModelProvider[Any]) -> bool:
-        return provider.last_resort == last_resort and provider.may_know(request.query)
+        wanted = provider.last_resort == last_resort and provider.may_know(request.query)
+        if wanted and last_resort:
+            found.elsewhere.add(provider.name)
+        return wanted
 
     try:
         return await session.first(ModelProvider, named, where=may_know)
@@ -142,11 +156,51 @@ async def _guess(
     await _refuse_hosted(session, query, argument)
     if isinstance(found.refused, ModelGated):
         raise found.refused
+    if _is_id(query):
+        _refuse_undecided(session, found, query, argument)
     hint = _FILES_HINT if _is_file(query) else _NAMES_HINT
     raise ModelNotFound(
         f"no model is known as “{_short(query)}”{_asked(session)}{_why(session)}",
         field=argument,
         hint=hint,
+        suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN]
+        or await _hosted_like(session, query),
+    )
+
+
+async def _hosted_like(session: ProviderSession, query: str) -> list[str]:
+    """Hosted models whose id holds every word of the query ("claude sonnet"), the newest first."""
+    words = query.lower().replace("-", " ").split()
+    if not words or len(query) > _LONGEST_NAME:
+        return []
+    everything = FindApiModel(limit=_ALL_HOSTED)
+    hosted = await session.first(ApiModelProvider, lambda p: p.find(everything)) or ()
+    like = [model for model in hosted if all(word in model.id.lower() for word in words)]
+    like.sort(key=lambda model: model.release_date or "", reverse=True)
+    return [model.id for model in like[:_SHOWN]]
+
+
+def _refuse_undecided(session: ProviderSession, found: _Found, query: str, argument: str) -> None:
+    """An id that only another machine could tell about is not unknown while that one is silent.
+
+    Raises Offline, ProviderTimeout or ProviderFailed; returns where that machine has answered.
+    """
+    silent = [
+        report
+        for report in session.reports
+        if report.kind == ModelProvider.kind
+        and report.name in found.elsewhere
+        and report.status != "answered"
+    ]
+    if not silent:
+        return
+    kinds = {"timeout": ProviderTimeout, "failed": ProviderFailed}
+    kind = kinds.get(silent[0].status, Offline)
+    raise kind(
+        f"{_short(query)} is not in the tables here, and elsewhere could not be asked"
+        + _why(session),
+        field=argument,
+        hint=_UNDECIDED_HINT,
         suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN],
     )
 

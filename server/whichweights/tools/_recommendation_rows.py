@@ -160,10 +160,17 @@ def _agentic(pick: Pick, weights: Weights) -> Iterator[str]:
 
 
 def _languages(pick: Pick) -> Iterator[str]:
-    unknown = [tag for tag, coverage in pick.languages if coverage.coverage is None]
+    untested = [(tag, coverage) for tag, coverage in pick.languages if coverage.coverage is None]
+    unknown = [tag for tag, coverage in untested if coverage.rating is None]
     guessed = [tag for tag, coverage in pick.languages if coverage.grade == "D"]
     if unknown:
-        yield f"{', '.join(unknown)}: no evidence, counted as 0"
+        yield f"{', '.join(unknown)}: no test and no votes, counted as 0"
+    for tag, rating in ((tag, coverage.rating) for tag, coverage in untested):
+        if rating is not None:
+            yield (
+                f"{tag}: no test, ordered by people's votes (Elo {rating.rating:.0f}, place "
+                f"{rating.place} of {rating.models}, {rating.evidence.date})"
+            )
     if guessed:
         yield f"{', '.join(guessed)}: not measured, coverage is of its size class"
 

@@ -11,7 +11,7 @@ from whichweights.planning.ability import Ability, rate
 from whichweights.planning.choices import run_status
 from whichweights.planning.fitting import best_run
 from whichweights.planning.formats import Status
-from whichweights.planning.language_coverage import Coverage
+from whichweights.planning.language_coverage import Coverage, low_edge
 from whichweights.planning.ranking import (
     TASKS,
     Candidate,
@@ -151,7 +151,7 @@ class Search:
         known: list[Candidate] = []
         for candidate, coverages in zip(unknown, answers, strict=True):
             self._coverage[candidate.spec.id] = coverages
-            lows = tuple(c.coverage.low if c.coverage else None for c in coverages)
+            lows = tuple(low_edge(one) for one in coverages)
             known.append(
                 Candidate(candidate.spec, candidate.quality, candidate.agentic, coverage=lows)
             )

@@ -9,8 +9,8 @@ from whichweights.registry import ProviderSession
 from whichweights.resolve.language_evidence import LanguageFinding, find_better, find_language
 from whichweights.resolve.languages import resolve_language
 from whichweights.resolve.models import resolve_model
+from whichweights.tools._language_rows import language_rows
 from whichweights.tools._spec import ToolSpec
-from whichweights_schemas.languages import LanguageEvidence
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.check_language_coverage import (
     BetterModel,
@@ -22,7 +22,6 @@ from whichweights_schemas.tools.check_language_coverage import (
     Retention,
 )
 
-_ROWS_SHOWN = 5
 _BETTER_SHOWN = 3
 
 
@@ -71,7 +70,7 @@ def _answer(finding: LanguageFinding, record: EvidenceLog) -> LanguageAnswer:
         coverage=coverage.coverage,
         grade=coverage.grade,
         quality=_quality(coverage),
-        rows=_rows(evidence, with_length=coverage.retention is not None),
+        rows=language_rows(evidence, with_length=coverage.retention is not None),
         tokens_per_english_token=coverage.tokens_per_english_token,
         effective_context_tokens=coverage.effective_context_tokens,
         retention=_retention(coverage.retention),
@@ -82,27 +81,29 @@ def _answer(finding: LanguageFinding, record: EvidenceLog) -> LanguageAnswer:
 
 def _record(finding: LanguageFinding, record: EvidenceLog) -> None:
     tag, coverage, evidence = finding.language.tag, finding.coverage, finding.evidence
-    if evidence.official and evidence.official.evidence:
-        record.extend([evidence.official.evidence], prefix=f"{tag}.")
-    if coverage.score:
-        record.extend([coverage.score.evidence], prefix=f"{tag}.")
-    if coverage.prior:
-        record.extend([coverage.prior.evidence], prefix=f"{tag}.")
-    for row in evidence.fertility[:1]:
-        record.extend([row.evidence], prefix=f"{tag}.")
+    official = evidence.official
+    sources = (
+        official.evidence if official else None,
+        coverage.score.evidence if coverage.score else None,
+        coverage.prior.evidence if coverage.prior else None,
+        coverage.rating.evidence if coverage.rating else None,
+        evidence.fertility[0].evidence if evidence.fertility else None,
+    )
+    record.extend([entry for entry in sources if entry], prefix=f"{tag}.")
     if coverage.retention and coverage.retention.basis == "prior":
         record.add(f"{tag}.retention", "prior", PRIOR_SOURCE, date=PRIOR_DATE)
     if coverage.coverage is None:
         record.unknown(
             f"{tag}.coverage",
-            "no table has a test of it or of models of its size in this language "
-            "(arena ratings and means of language families are not used)",
+            "no table has a test of it or of models of its size in this language"
+            + ("; people's votes are another scale (see rows)" if coverage.rating else "")
+            + ("; a mean over a family is none of one language" if evidence.family_means else ""),
         )
     if coverage.retention and coverage.retention.value is None:
         record.unknown(f"{tag}.retention.value", coverage.retention.note or "not measured")
     if coverage.tokens_per_english_token is None:
         record.unknown(f"{tag}.tokens_per_english_token", "its tokenizer was not measured")
-    if evidence.official is None or evidence.official.status == "unknown":
+    if official is None or official.status == "unknown":
         record.unknown(f"{tag}.official", "no language list of the maker is known")
 
 
@@ -117,39 +118,6 @@ def _quality(coverage: Coverage) -> QualityParts:
         tasks=score.tasks if score else 0,
         sources=len(score.sources) if score else 0,
     )
-
-
-def _rows(evidence: LanguageEvidence, *, with_length: bool) -> tuple[LanguageRow, ...]:
-    """Published rows; those of long contexts only where the caller asked for a length."""
-    scores = [
-        LanguageRow(
-            kind="score",
-            what=", ".join(
-                filter(None, (f"{row.tasks} tasks", f"{row.datasets} datasets", row.mode))
-            ),
-            value=value,
-            measured_model=row.measured_model,
-            measured_on=row.measured_on,
-            source=", ".join(row.sources),
-            date=row.evidence.date,
-        )
-        for row in evidence.scores
-        if (value := row.normalized if row.relative_to_p95 is None else row.relative_to_p95)
-        is not None
-    ]
-    points = [
-        LanguageRow(
-            kind="retention",
-            what=f"{point.benchmark} at {point.context_tokens:,} tokens",
-            value=point.score,
-            measured_model=point.measured_model,
-            measured_on=point.measured_on,
-            source=point.evidence.source,
-            date=point.evidence.date,
-        )
-        for point in (evidence.retention if with_length else ())
-    ]
-    return (*scores[:_ROWS_SHOWN], *points[:_ROWS_SHOWN])
 
 
 def _retention(figure: RetentionFigure | None) -> Retention | None:
@@ -206,9 +174,25 @@ def _line(language: LanguageAnswer) -> str:
     line += f", officially {language.official.replace('_', ' ')}"
     if language.tokens_per_english_token:
         line += f", {language.tokens_per_english_token:.2f} tokens per English token"
+    votes = [row for row in language.rows if row.kind == "rating"]
+    means = [row for row in language.rows if row.kind == "family"]
+    if means and language.coverage is None:
+        line += _related(means[-1])
+    if votes and language.coverage is None:
+        line += _rated(max(votes, key=lambda row: row.value))
     if language.retention:
         line += _length(language.retention)
     return line
+
+
+def _related(row: LanguageRow) -> str:
+    whose = "" if row.measured_on == "this_model" else f" of {row.measured_model}"
+    return f"; family mean{whose}, not of it alone: {row.value:g} ({row.what}, {row.date})"
+
+
+def _rated(row: LanguageRow) -> str:
+    whose = "" if row.measured_on == "this_model" else f" of {row.measured_model}"
+    return f"; people's votes{whose}: Elo {row.value:.0f} ({row.what}, {row.date})"
 
 
 def _length(kept: Retention) -> str:

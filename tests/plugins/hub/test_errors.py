@@ -57,7 +57,7 @@ def answered(status: int, headers: dict[str, str] | None = None) -> httpx2.Respo
         (errors.OfflineModeIsEnabled("x"), Offline),
         (errors.LocalEntryNotFoundError("x"), Offline),
         (errors.HFValidationError("x"), InvalidArgument),
-        (httpx2.ConnectError("refused"), ProviderFailed),
+        (httpx2.ConnectError("refused"), Offline),
         (httpx2.ReadTimeout("slow"), ProviderTimeout),
         (httpx2.RemoteProtocolError("cut"), ProviderFailed),
         (TimeoutError(), ProviderTimeout),

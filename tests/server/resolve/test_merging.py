@@ -9,7 +9,13 @@ from whichweights.registry import ProviderSession, Registry
 from whichweights.resolve.merging import filled
 from whichweights.resolve.models import resolve_model
 from whichweights.testing import FakeModels, fake_model
-from whichweights_schemas.errors import ModelGated, ModelNotFound, Offline, ProviderFailed
+from whichweights_schemas.errors import (
+    ModelGated,
+    ModelNotFound,
+    Offline,
+    ProviderFailed,
+    ProviderTimeout,
+)
 from whichweights_schemas.evidence import Evidence, Unknown
 from whichweights_schemas.models import ModelRef, ModelSpec, ParameterCounts
 from whichweights_schemas.requests import FindModel
@@ -166,12 +172,21 @@ class Mute(Far):
         raise self.error
 
 
-@pytest.mark.parametrize("error", [ProviderFailed("out of reach"), Offline("out of reach")])
-async def test_who_could_not_be_asked_is_named(error: Exception):
+@pytest.mark.parametrize(
+    "error",
+    [ProviderFailed("out of reach"), ProviderTimeout("out of reach"), Offline("out of reach")],
+)
+async def test_an_id_nobody_could_be_asked_about_is_undecided_and_not_unknown(error: Exception):
     mute = type("Deaf", (Mute,), {"error": error, "asked": [], "__module__": __name__})
     session, _, _ = session_of(far=mute)
-    with pytest.raises(ModelNotFound, match=r"\(far: out of reach\)"):
+    with pytest.raises(type(error), match=r"\(far: out of reach\)"):
         await resolve_model(session, "nobody/nothing")
+
+
+async def test_a_name_like_nothing_here_is_not_found_and_says_who_was_not_asked():
+    session, _, _ = session_of(far=Mute)
+    with pytest.raises(ModelNotFound, match=r"\(far: the Hub could not be reached\)"):
+        await resolve_model(session, "nothing like it")
 
 
 async def test_a_revision_that_cannot_be_asked_for_is_said_and_the_rest_answered():

@@ -27,7 +27,7 @@ async def test_a_measured_language_has_a_band_a_grade_and_its_rows(tools: Toolbo
     assert 0 <= german.coverage.low <= german.coverage.value <= german.coverage.high <= 100
     assert german.verdict == "usable"
     assert german.rows
-    assert {row.kind for row in german.rows} == {"score"}
+    assert {row.kind for row in german.rows} == {"score", "rating"}
     assert all(row.source for row in german.rows)
     assert german.quality.tasks >= 3
 
@@ -85,7 +85,7 @@ async def test_length_costs_coverage_where_it_was_measured(tools: Toolbox):
     assert long.retention.value is not None
     expected = short.coverage.value * long.retention.value / 100
     assert long.coverage.value == pytest.approx(expected, abs=0.1)
-    assert {row.kind for row in long.rows} == {"score", "retention"}
+    assert {row.kind for row in long.rows} == {"score", "rating", "retention"}
     assert short.retention is None
 
 
@@ -175,3 +175,34 @@ async def test_several_languages_in_one_text_are_answered_with_the_form_of_a_lis
     with pytest.raises(UnknownLanguage, match="neither") as caught:
         await tools.check_language_coverage(model=LLAMA, languages="hi,ta")
     assert '["de", "pt-BR"]' in caught.value.hint
+
+
+async def test_votes_in_a_language_are_shown_with_their_place_and_make_no_coverage(
+    tools: Toolbox,
+):
+    answer = await tools.call("check_language_coverage", {"model": "qwen3 32b", "languages": "zh"})
+    (chinese,) = answer.structured["languages"]
+    (votes,) = [row for row in chinese["rows"] if row["kind"] == "rating"]
+    assert chinese["coverage"] is None
+    assert votes["low"] < votes["value"] < votes["high"]
+    assert votes["value"] > 1000
+    assert "place" in votes["what"]
+    assert "people's votes: Elo" in answer.text
+    (reason,) = [u["reason"] for u in answer.structured["unknown"] if u["field"] == "zh.coverage"]
+    assert "another scale" in reason
+
+
+async def test_a_mean_over_a_family_is_shown_as_such_and_makes_no_coverage(tools: Toolbox):
+    answer = await tools.call("check_language_coverage", {"model": "qwen3 32b", "languages": "ta"})
+    (tamil,) = answer.structured["languages"]
+    means = [row for row in tamil["rows"] if row["kind"] == "family"]
+    assert tamil["coverage"] is None
+    assert len(means) == 2  # with and without thinking
+    assert all("mean of" in row["what"] for row in means)
+    assert "family mean, not of it alone" in answer.text
+
+
+async def test_a_language_outside_the_tested_families_has_no_family_mean(tools: Toolbox):
+    answer = await tools.check_language_coverage(model="qwen3 32b", languages=["yo", "sw", "ko"])
+    rows = [row for language in answer.languages for row in language.rows]
+    assert not [row for row in rows if row.kind == "family"]

@@ -3,7 +3,7 @@
 import pytest
 
 from whichweights.toolbox import Toolbox
-from whichweights_schemas.errors import AmbiguousModel, InvalidArgument, ModelNotFound
+from whichweights_schemas.errors import AmbiguousModel, InvalidArgument, ModelNotFound, Offline
 from whichweights_schemas.tools.describe_model import DescribeModelResult
 
 SECTIONS = (
@@ -139,7 +139,8 @@ async def test_files_nobody_listed_are_unknown_not_empty(tools: Toolbox):
 
 
 @pytest.mark.parametrize(
-    ("model", "error"), [("qwen 32b", AmbiguousModel), ("nobody/knows", ModelNotFound)]
+    ("model", "error"),
+    [("qwen 32b", AmbiguousModel), ("nobody knows", ModelNotFound), ("nobody/knows", Offline)],
 )
 async def test_a_name_that_means_no_one_model_is_refused(
     tools: Toolbox, model: str, error: type[Exception]
@@ -177,3 +178,12 @@ async def test_the_text_says_size_cache_window_and_licence(tools: Toolbox):
     assert "30.53 B parameters, 3.35 B active per token" in lines[1]
     assert lines[2].startswith("KV cache 98,304 bytes a token")
     assert "licence Apache-2.0, commercial use: yes" in lines
+
+
+async def test_words_of_hosted_models_get_their_ids(tools: Toolbox):
+    with pytest.raises(ModelNotFound) as caught:
+        await tools.describe_model(model="claude sonnet")
+    assert caught.value.suggestions
+    assert all("sonnet" in name for name in caught.value.suggestions)
+    again = await tools.call("describe_model", {"model": caught.value.suggestions[0]})
+    assert not again.is_error

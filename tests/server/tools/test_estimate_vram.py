@@ -207,7 +207,7 @@ async def test_a_hosted_model_is_refused_with_the_way_out(tools: Toolbox):
     assert "describe_model" in caught.value.hint
 
 
-@pytest.mark.parametrize("model", ["nobody/knows", "./weights.gguf", "ollama:llama3", "gpt-9 zz"])
+@pytest.mark.parametrize("model", ["nobody knows", "./weights.gguf", "ollama:llama3", "gpt-9 zz"])
 async def test_an_unknown_model_is_refused_with_what_to_write_instead(tools: Toolbox, model: str):
     with pytest.raises(ModelNotFound) as caught:
         await tools.estimate_vram(model=model)

@@ -304,7 +304,7 @@ async def test_a_default_answer_stays_within_its_tokens(
 
 async def test_unknown_models_and_devices_are_refused(toolbox: Toolbox):
     with pytest.raises(ModelNotFound):
-        await toolbox.quantize_plan(model="nobody/knows-this-1", accelerators="24GiB")
+        await toolbox.quantize_plan(model="nobody knows this one", accelerators="24GiB")
     with pytest.raises(UnknownAccelerator):
         await toolbox.quantize_plan(model=LLAMA, accelerators="Abacus 9000")
 

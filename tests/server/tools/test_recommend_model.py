@@ -229,3 +229,10 @@ async def test_what_this_version_cannot_do_is_refused_by_name(tools: Toolbox) ->
     assert any("catalogue" in warning for warning in everywhere.warnings)
     with pytest.raises(UnknownLanguage):
         await tools.recommend_model(task="chat", languages=["xyzzy!"])
+
+
+async def test_a_language_nobody_tested_is_ordered_by_votes_and_says_so(tools: Toolbox):
+    answer = await tools.recommend_model(task="chat", languages="zh", accelerators="2x RTX 4090")
+    best = answer.recommendations[0]
+    assert any("ordered by people's votes" in caveat for caveat in best.caveats)
+    assert best.languages[0].coverage is None
