@@ -11,7 +11,7 @@ from whichweights.planning.gguf_files import GgufFile, TensorGroup, gguf_file, t
 from whichweights.planning.quantize import FormatOption
 from whichweights.planning.quantize_making import FormatNeeds, needs_of, recipe_of
 from whichweights.planning.ready_made import ReadyFile
-from whichweights.planning.recipes import NoRecipe, Recipe
+from whichweights.planning.recipes import NoRecipe, Recipe, Tool
 from whichweights.planning.speed import estimate_speed
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
@@ -34,6 +34,8 @@ def plan_row(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceL
     if needs.reason:
         field = "plans.needs" if needs.disk_bytes is None else "plans.needs.ram_gib"
         record.unknown(field, f"{option.name}: {needs.reason}")
+    if needs.ram_from:
+        record.add("plans.needs.ram_gib", "assumed", needs.ram_from)
     return FormatPlan(
         rank=rank,
         format=option.name,
@@ -102,8 +104,9 @@ def with_commands(
         record.unknown("plans.commands, verify", recipe.reason)
         return plan
     for tool in recipe.tools[-1:] if alone else ():
-        source = f"{tool.name} {tool.version}: {tool.source}"
-        record.add("plans.commands", "published", source, date=tool.date)
+        _record_tool("plans.commands", tool, record)
+    for tool in recipe.checking_tools if alone else ():
+        _record_tool("plans.verify", tool, record)
     if recipe.calibration:
         record.warn(f"calibration: {recipe.calibration}")
     if recipe.note:
@@ -121,6 +124,11 @@ def with_commands(
             ),
         }
     )
+
+
+def _record_tool(field: str, tool: Tool, record: EvidenceLog) -> None:
+    source = f"{tool.name} {tool.version}: {tool.source}"
+    record.add(field, "published", source, date=tool.date)
 
 
 def with_copies(plan: FormatPlan, copies: Sequence[ReadyFile]) -> FormatPlan:
