@@ -110,6 +110,7 @@ class FormatPlan(Shape):
     quality_loss: QualityLoss | None
     quality_note: str | None = None
     decode_tokens_per_second: float | None
+    kv_cache_type: str
     needs: PlanNeeds
     ready_made: tuple[ReadyMade, ...] = ()
     commands: tuple[str, ...] = ()
@@ -139,6 +140,22 @@ class TagMeaning(Shape):
     notes: tuple[str, ...] = ()
 
 
+class CacheRow(Shape):
+    """The first plan with its KV cache in this type; `options` makes its engine use it.
+
+    `lets_fit`: formats ranked before the first plan that fit with this type only.
+    """
+
+    type: str
+    gib: float
+    saves_gib: float
+    total_gib: float
+    verdict: Verdict
+    engines: tuple[str, ...]
+    options: str = ""
+    lets_fit: tuple[str, ...] = ()
+
+
 class QuantizeSettings(Shape):
     """What the plans hold for, defaults included."""
 
@@ -155,7 +172,7 @@ class QuantizePlanResult(ToolResult):
 
     `also_fit` names the next ones behind the first `limit`, which `plans` details. With model and
     tag: `steps` of the first plan, and `tensors` of a GGUF file (type and exact bytes of each).
-    `kv_cache_gib` is the cache of the first plan by element type.
+    `kv_cache` is the cache of the first plan by element type, the one it assumes first.
     """
 
     model: str | None = None
@@ -165,7 +182,7 @@ class QuantizePlanResult(ToolResult):
     also_fit: tuple[str, ...] = ()
     excluded: tuple[ExcludedFormat, ...] = ()
     steps: tuple[PlanStep, ...] = ()
-    kv_cache_gib: dict[str, float] | None = None
+    kv_cache: tuple[CacheRow, ...] = ()
     tensor_types: dict[str, int] | None = None
     tensors: tuple[TensorRow, ...] = ()
     if_nothing_fits: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from whichweights.planning.choices import (
     native_format,
     run_support,
 )
+from whichweights.planning.device_formats import computes_in
 from whichweights.planning.formats import (
     QualityLoss,
     Status,
@@ -71,7 +72,7 @@ Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]
 class FormatOption:
     """One format on one engine, planned. `loss` is None where nothing comparable is published;
     `imatrix`: the file is to be made with one, as it was asked for, as llama-quantize refuses
-    without, or as the loss was measured with one."""
+    without, or as the loss was measured with one. `native_kernels`: every device computes in it."""
 
     planned: PlannedRun
     nominal_bits: float
@@ -81,6 +82,7 @@ class FormatOption:
     support_reason: str
     header_bytes: int = 0
     imatrix: bool = False
+    native_kernels: bool = False
 
     @property
     def name(self) -> str:
@@ -243,6 +245,7 @@ def _considered(
         support=status,
         support_reason=reason,
         header_bytes=_header(spec, run),
+        native_kernels=computes_in(name, request.accelerators),
         imatrix=in_gguf
         and (imatrix or decoded.imatrix is True or (loss is not None and loss.imatrix)),
     )
@@ -292,22 +295,43 @@ def rank(options: Sequence[FormatOption], quality: Quality) -> tuple[FormatOptio
     best: least published loss, the maker's own first. balanced: the smallest with a published loss
     of at most BALANCED_LOSS or, without one, of at least BALANCED_BITS; then the rest, least loss
     first. smallest: by the size of the file. An option without a published loss stands behind the
-    measured ones of as many nominal bits.
+    measured ones of as many nominal bits. Among the unmeasured: more bits first (best) or fewer
+    (balanced), then what the device computes in, then the smaller file, then the lesser work.
     """
     if quality == "smallest":
         return tuple(sorted(options, key=lambda option: option.file_bytes))
     losses = {id(option): _level(option, options) for option in options}
 
     def by_loss(option: FormatOption) -> tuple[float, ...]:
-        unmeasured = option.loss is None and not option.native
-        return (losses[id(option)], unmeasured, option.file_bytes)
+        if not _unmeasured(option):
+            return (losses[id(option)], False, option.file_bytes)
+        return (losses[id(option)], True, -option.nominal_bits, *_by_speed(option))
 
     if quality == "best":
         return tuple(sorted(options, key=by_loss))
     within = [option for option in options if is_balanced(option)]
     beyond = [option for option in options if not is_balanced(option)]
     within.sort(key=lambda option: option.file_bytes)
-    return (*within, *sorted(beyond, key=by_loss))
+    return (*_unmeasured_by_speed(within), *sorted(beyond, key=by_loss))
+
+
+def _unmeasured(option: FormatOption) -> bool:
+    return option.loss is None and not option.native
+
+
+def _by_speed(option: FormatOption) -> tuple[float, ...]:
+    """What decides where quality does not: the kernels, bytes read a token, then convenience."""
+    limited = option.support not in (Status.YES, Status.UNKNOWN)
+    calibrated = decode_tag(option.name).calibration == "required"
+    return (limited, not option.native_kernels, option.file_bytes, calibrated)
+
+
+def _unmeasured_by_speed(ordered: Sequence[FormatOption]) -> Iterator[FormatOption]:
+    """The unmeasured options change places among themselves; the others stay where they are."""
+    among = (option for option in ordered if _unmeasured(option))
+    better = iter(sorted(among, key=lambda option: (option.nominal_bits, *_by_speed(option))))
+    for option in ordered:
+        yield next(better) if _unmeasured(option) else option
 
 
 def is_balanced(option: FormatOption) -> bool:

@@ -9,12 +9,14 @@ from whichweights.answering import EvidenceLog, gib, gib_or_none
 from whichweights.planning._weight_formats import GGUF_ENGINES
 from whichweights.planning.gguf_files import GgufFile, TensorGroup, gguf_file, tensor_groups
 from whichweights.planning.quantize import FormatOption
+from whichweights.planning.quantize_cache import CacheChoice
 from whichweights.planning.quantize_making import FormatNeeds, needs_of, recipe_of
 from whichweights.planning.ready_made import ReadyFile
 from whichweights.planning.recipes import NoRecipe, Recipe, Tool
 from whichweights.planning.speed import estimate_speed
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
+    CacheRow,
     FormatPlan,
     PlanNeeds,
     PlanStep,
@@ -57,6 +59,7 @@ def plan_row(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceL
         ),
         quality_note=_quality_note(spec, option),
         decode_tokens_per_second=_speed(option, rank, record),
+        kv_cache_type=plan.settings.kv_cache_type,
         needs=_needs(needs),
     )
 
@@ -159,6 +162,23 @@ def with_copies(plan: FormatPlan, copies: Sequence[ReadyFile]) -> FormatPlan:
 def _pattern(file: str) -> str:
     """All parts of a split file: its name up to the part number."""
     return f"{file.rpartition('-of-')[0].rpartition('-')[0]}-*.gguf"
+
+
+def cache_rows(choices: Sequence[CacheChoice]) -> tuple[CacheRow, ...]:
+    """The KV cache of the first plan by element type, its own first."""
+    return tuple(
+        CacheRow(
+            type=choice.kind,
+            gib=gib(choice.cache_bytes),
+            saves_gib=gib(choices[0].cache_bytes - choice.cache_bytes),
+            total_gib=gib(choice.plan.total),
+            verdict=choice.plan.verdict,
+            engines=choice.engines,
+            options=choice.options,
+            lets_fit=choice.lets_fit,
+        )
+        for choice in choices
+    )
 
 
 def step_rows(recipe: Recipe | NoRecipe) -> tuple[PlanStep, ...]:

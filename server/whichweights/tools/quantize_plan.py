@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from whichweights.answering import GIB, EvidenceLog, gib, gib_or_none
+from whichweights.answering import GIB, EvidenceLog, gib_or_none
 from whichweights.planning.formats import DecodedTag, Status, canonical_format, decode_tag
 from whichweights.planning.quantize import (
     BALANCED_LOSS,
@@ -17,8 +17,9 @@ from whichweights.planning.quantize import (
     plan_formats,
     serving_engine,
 )
+from whichweights.planning.quantize_cache import cache_choices
 from whichweights.planning.quantize_making import recipe_of, recipe_without_engine
-from whichweights.planning.quantize_ways_out import cache_choices, ways_out
+from whichweights.planning.quantize_ways_out import ways_out
 from whichweights.planning.recipes import OWN_ENGINES, Recipe
 from whichweights.planning.running import RunRequest, default_context
 from whichweights.registry import ProviderSession
@@ -31,6 +32,7 @@ from whichweights.tools._quantize_providers import (
     smaller_sibling,
 )
 from whichweights.tools._quantize_rows import (
+    cache_rows,
     file_of,
     plan_row,
     step_rows,
@@ -44,6 +46,7 @@ from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
+    CacheRow,
     FormatPlan,
     PlanStep,
     QuantizePlanArguments,
@@ -77,7 +80,7 @@ class _Extras:
     rows: tuple[FormatPlan, ...]
     ways: tuple[str, ...]
     steps: tuple[PlanStep, ...]
-    cache: dict[str, float] | None
+    cache: tuple[CacheRow, ...] = ()
 
 
 async def run(arguments: QuantizePlanArguments, session: ProviderSession) -> QuantizePlanResult:
@@ -271,7 +274,7 @@ def _answer(
         also_fit=tuple(option.name for option in plans.ranked[arguments.limit :][:_ALSO_SHOWN]),
         excluded=left_out_rows(plans.left_out),
         steps=extras.steps,
-        kv_cache_gib=extras.cache,
+        kv_cache=extras.cache,
         tensor_types=None if file is None else file.mixture.counts,
         tensors=() if file is None else tensor_rows(file),
         if_nothing_fits=extras.ways,
@@ -291,7 +294,7 @@ async def _extras(
     relatives = await relatives_of(spec, session)
     ways = await _if_nothing_fits(question, plans, relatives, session)
     if not rows:
-        return _Extras((), ways, (), None)
+        return _Extras((), ways, ())
     first = shown[0]
     recipe = recipe_of(spec, first)
     rows[0] = with_commands(rows[0], recipe, record, alone=question.only is not None)
@@ -302,12 +305,16 @@ async def _extras(
     else:
         record.unknown("plans.ready_made", copies.reason)
     made_here = not copies.files and question.only is not None
-    cache = cache_choices(spec, question.request, first)
+    cache = cache_rows(
+        cache_choices(spec, question.request, plans, first, question.arguments.quality)
+    )
+    if len(cache) > 1:
+        record.unknown("kv_cache", "no comparable measurement of what smaller types lose")
     return _Extras(
         tuple(rows),
         ways,
         step_rows(recipe) if made_here else (),
-        {kind: gib(size) for kind, size in cache.items()} or None,
+        cache,
     )
 
 

@@ -141,9 +141,9 @@ _GROUPED: Final = (
             *("HQQ-Int4", "HQQ", _INT, 4),
             *(_group("fp16 scale", 16, 64), _group("fp16 zero point", 16, 64)),
         ),
-        "transformers vllm",
+        "transformers",
         (7, 0),
-        note="vLLM reads it partly; quantized scales take less",
+        note="quantized scales take less",
     ),
     _read_by(
         _stored("torchao-Int4", "torchao", _INT, 4, _group("bf16 scale and zero point", 32, 128)),

@@ -90,7 +90,11 @@ LM_EVAL: Final = Tool(
 )
 
 VLLM: Final = Tool(
-    "vLLM", "0.11 and later", "vLLM documentation, bitsandbytes page", _READ, "pip install vllm"
+    "vLLM",
+    "0.33.0 with vllm-bnb-plugin 0.0.3",
+    "option parser of the wheel on PyPI (vllm/engine/arg_utils.py), README of the plugin",
+    _CHECKED,
+    "pip install vllm vllm-bnb-plugin",
 )
 
 TOOLS: Final = (
