@@ -17,6 +17,7 @@ from whichweights.planning.choices import (
 )
 from whichweights.planning.device_formats import computes_in
 from whichweights.planning.formats import (
+    Family,
     QualityLoss,
     Status,
     decode_tag,
@@ -32,6 +33,8 @@ from whichweights_schemas.models import ModelSpec
 
 __all__ = [
     "BALANCED_LOSS",
+    "I_QUANT_SPEED",
+    "I_QUANT_SPEED_DATE",
     "NOT_CONSIDERED",
     "FormatOption",
     "FormatPlans",
@@ -39,6 +42,8 @@ __all__ = [
     "Quality",
     "formats_to_consider",
     "is_balanced",
+    "is_k_quant",
+    "is_slow_here",
     "on_devices_alone",
     "plan_formats",
     "rank",
@@ -60,6 +65,9 @@ GGUF_FORMATS: Final = (
 )
 LAYOUT_FORMATS: Final = ("FP8", "AWQ-Int4", "GPTQ-Int4", "NVFP4", "bnb-NF4")
 MLX_FORMATS: Final = ("MLX-8bit", "MLX-6bit", "MLX-4bit", "MLX-3bit")
+
+I_QUANT_SPEED: Final = "llama.cpp wiki, feature matrix (read in a mirror)"
+I_QUANT_SPEED_DATE: Final = "2025-03-03"
 
 NOT_CONSIDERED: Final = (
     "not considered: mixes by hand (UD- …), Q4_0 …, EXL, HQQ, torchao; a tag plans one"
@@ -341,6 +349,17 @@ def is_balanced(option: FormatOption) -> bool:
     if option.loss is not None:
         return option.loss.value <= BALANCED_LOSS
     return option.nominal_bits >= BALANCED_BITS
+
+
+def is_k_quant(option: FormatOption) -> bool:
+    """Whether an option is a GGUF file of the K family."""
+    return decode_tag(option.name).family is Family.K_QUANT
+
+
+def is_slow_here(option: FormatOption, devices: Sequence[Accelerator]) -> bool:
+    """Whether it is an i-quant on a CPU or on Metal, where those decode slowly."""
+    here = not devices or any(device.kind in ("cpu", "apple") for device in devices)
+    return here and decode_tag(option.name).family is Family.I_QUANT
 
 
 def _level(option: FormatOption, options: Sequence[FormatOption]) -> float:

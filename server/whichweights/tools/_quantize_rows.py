@@ -14,6 +14,7 @@ from whichweights.planning.quantize_making import FormatNeeds, needs_of, recipe_
 from whichweights.planning.ready_made import ReadyFile
 from whichweights.planning.recipes import NoRecipe, Recipe, Tool
 from whichweights.planning.speed import estimate_speed
+from whichweights.tools._quantize_text import NO_COMMANDS
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
     CacheRow,
@@ -104,7 +105,7 @@ def with_commands(
     """The plan with the commands that make its file, and those that check it; `alone`: it was
     asked for, so that everything is said."""
     if isinstance(recipe, NoRecipe):
-        record.unknown("plans.commands, verify", recipe.reason)
+        record.unknown(NO_COMMANDS, recipe.reason)
         return plan
     for tool in recipe.tools[-1:] if alone else ():
         _record_tool("plans.commands", tool, record)
