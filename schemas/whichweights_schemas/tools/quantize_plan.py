@@ -110,7 +110,6 @@ class FormatPlan(Shape):
     quality_loss: QualityLoss | None
     quality_note: str | None = None
     decode_tokens_per_second: float | None
-    kv_cache_type: str
     needs: PlanNeeds
     ready_made: tuple[ReadyMade, ...] = ()
     commands: tuple[str, ...] = ()
@@ -140,20 +139,26 @@ class TagMeaning(Shape):
     notes: tuple[str, ...] = ()
 
 
-class CacheRow(Shape):
+class SmallerCache(Shape):
     """The first plan with its KV cache in this type; `options` makes its engine use it.
 
     `lets_fit`: formats ranked before the first plan that fit with this type only.
     """
 
     type: str
-    gib: float
     saves_gib: float
-    total_gib: float
     verdict: Verdict
     engines: tuple[str, ...]
-    options: str = ""
+    options: str
     lets_fit: tuple[str, ...] = ()
+
+
+class CachePlan(Shape):
+    """The KV cache that the first plan assumes, and the smaller types its engine takes."""
+
+    type: str
+    gib: float
+    smaller: tuple[SmallerCache, ...] = ()
 
 
 class QuantizeSettings(Shape):
@@ -172,7 +177,7 @@ class QuantizePlanResult(ToolResult):
 
     `also_fit` names the next ones behind the first `limit`, which `plans` details. With model and
     tag: `steps` of the first plan, and `tensors` of a GGUF file (type and exact bytes of each).
-    `kv_cache` is the cache of the first plan by element type, the one it assumes first.
+    `kv_cache` is the cache of the first plan, and what smaller element types change.
     """
 
     model: str | None = None
@@ -182,7 +187,7 @@ class QuantizePlanResult(ToolResult):
     also_fit: tuple[str, ...] = ()
     excluded: tuple[ExcludedFormat, ...] = ()
     steps: tuple[PlanStep, ...] = ()
-    kv_cache: tuple[CacheRow, ...] = ()
+    kv_cache: CachePlan | None = None
     tensor_types: dict[str, int] | None = None
     tensors: tuple[TensorRow, ...] = ()
     if_nothing_fits: tuple[str, ...] = ()

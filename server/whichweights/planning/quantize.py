@@ -70,7 +70,7 @@ I_QUANT_SPEED: Final = "llama.cpp wiki, feature matrix (read in a mirror)"
 I_QUANT_SPEED_DATE: Final = "2025-03-03"
 
 NOT_CONSIDERED: Final = (
-    "not considered: mixes by hand (UD- …), Q4_0 …, EXL, HQQ, torchao; a tag plans one"
+    "not considered: mixes by hand (UD-), Q4_0, EXL, HQQ, torchao; a tag plans one"
 )
 
 Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]

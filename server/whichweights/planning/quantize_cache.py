@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
 
 from whichweights.planning.formats import KV_TYPES
@@ -23,6 +23,7 @@ from whichweights_schemas.models import ModelSpec
 __all__ = ["CacheChoice", "cache_choices"]
 
 _SHOWN: Final = 2
+_WORTH_NAMING: Final = 20
 _SMALLER: Final[dict[Engine, tuple[KvCacheType, ...]]] = {
     "llama.cpp": ("q8_0", "q4_0"),
     "ollama": ("q8_0", "q4_0"),
@@ -30,7 +31,7 @@ _SMALLER: Final[dict[Engine, tuple[KvCacheType, ...]]] = {
     "sglang": ("fp8",),
 }
 _OPTIONS: Final[dict[Engine, str]] = {
-    "llama.cpp": "--cache-type-k {0} --cache-type-v {0} --flash-attn on",
+    "llama.cpp": "-ctk {0} -ctv {0} -fa on",
     "ollama": "OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE={0}",
     "vllm": "--kv-cache-dtype {0}",
     "sglang": "--kv-cache-dtype {0}_e4m3",
@@ -54,8 +55,9 @@ class CacheChoice:
 def cache_choices(
     spec: ModelSpec, request: RunRequest, plans: FormatPlans, option: FormatOption, quality: Quality
 ) -> tuple[CacheChoice, ...]:
-    """The plan's own cache type first, then the smaller ones that its engine takes. Empty where
-    the cache is not known or has no bytes."""
+    """The plan's own cache type first, then the smaller ones of its engine that change what fits;
+    where none does, the next smaller one, if it saves a twentieth of the total. Empty where the
+    cache is not known or has no bytes."""
     own = option.plan.settings.kv_cache_type
     size = option.plan.group_bytes("kv_cache")
     if not size:
@@ -73,7 +75,16 @@ def cache_choices(
             preferred = rank((option, *near), quality)
             names = _fitting(spec, changed, preferred[: preferred.index(option)])
             found.append(CacheChoice(kind, smaller, plan, KV_TYPES[kind].engines, options, names))
-    return tuple(found)
+    own, *smaller = found
+    if smaller and not _changes(own, smaller[0]):
+        saved = own.cache_bytes - smaller[0].cache_bytes
+        return (own, *smaller[:1]) if saved * _WORTH_NAMING >= own.plan.total else (own,)
+    return (own, *(new for old, new in pairwise(found) if _changes(old, new)))
+
+
+def _changes(old: CacheChoice, new: CacheChoice) -> bool:
+    """Whether a smaller type does more than the one before it."""
+    return new.plan.verdict != old.plan.verdict or new.lets_fit != old.lets_fit
 
 
 def _nearly_fitting(

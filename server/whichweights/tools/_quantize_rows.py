@@ -17,12 +17,13 @@ from whichweights.planning.speed import estimate_speed
 from whichweights.tools._quantize_text import NO_COMMANDS
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
-    CacheRow,
+    CachePlan,
     FormatPlan,
     PlanNeeds,
     PlanStep,
     QualityLoss,
     ReadyMade,
+    SmallerCache,
     TensorRow,
 )
 
@@ -37,8 +38,6 @@ def plan_row(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceL
     if needs.reason:
         field = "plans.needs" if needs.disk_bytes is None else "plans.needs.ram_gib"
         record.unknown(field, f"{option.name}: {needs.reason}")
-    if needs.ram_from:
-        record.add("plans.needs.ram_gib", "assumed", needs.ram_from)
     return FormatPlan(
         rank=rank,
         format=option.name,
@@ -60,7 +59,6 @@ def plan_row(spec: ModelSpec, rank: int, option: FormatOption, record: EvidenceL
         ),
         quality_note=_quality_note(spec, option),
         decode_tokens_per_second=_speed(option, rank, record),
-        kv_cache_type=plan.settings.kv_cache_type,
         needs=_needs(needs),
     )
 
@@ -108,6 +106,8 @@ def with_commands(
         record.unknown(NO_COMMANDS, recipe.reason)
         return plan
     for tool in recipe.tools[-1:] if alone else ():
+        record.warn(f"{tool.name}: {tool.install}")
+        record.add("plans.needs.ram_gib", "assumed", needs_of(recipe).ram_from)
         _record_tool("plans.commands", tool, record)
     for tool in recipe.checking_tools if alone else ():
         _record_tool("plans.verify", tool, record)
@@ -165,21 +165,23 @@ def _pattern(file: str) -> str:
     return f"{file.rpartition('-of-')[0].rpartition('-')[0]}-*.gguf"
 
 
-def cache_rows(choices: Sequence[CacheChoice]) -> tuple[CacheRow, ...]:
-    """The KV cache of the first plan by element type, its own first."""
-    return tuple(
-        CacheRow(
+def cache_plan(choices: Sequence[CacheChoice]) -> CachePlan | None:
+    """The KV cache of the first plan and the smaller types, from the plan's own type on."""
+    if not choices:
+        return None
+    own, *smaller = choices
+    rows = tuple(
+        SmallerCache(
             type=choice.kind,
-            gib=gib(choice.cache_bytes),
-            saves_gib=gib(choices[0].cache_bytes - choice.cache_bytes),
-            total_gib=gib(choice.plan.total),
+            saves_gib=gib(own.cache_bytes - choice.cache_bytes),
             verdict=choice.plan.verdict,
             engines=choice.engines,
             options=choice.options,
             lets_fit=choice.lets_fit,
         )
-        for choice in choices
+        for choice in smaller
     )
+    return CachePlan(type=own.kind, gib=gib(own.cache_bytes), smaller=rows)
 
 
 def step_rows(recipe: Recipe | NoRecipe) -> tuple[PlanStep, ...]:

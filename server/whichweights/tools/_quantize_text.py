@@ -10,7 +10,7 @@ from whichweights.planning.quantize import LeftOut
 from whichweights.planning.quantize_ways_out import WayOut
 from whichweights_schemas.evidence import Unknown
 from whichweights_schemas.tools.quantize_plan import (
-    CacheRow,
+    CachePlan,
     ExcludedFormat,
     FormatPlan,
     QuantizePlanResult,
@@ -131,9 +131,9 @@ def _plans(result: QuantizePlanResult) -> Iterator[str]:
     yield from _next_step(first, result.unknown)
 
 
-def _cache_words(rows: Sequence[CacheRow]) -> Iterator[str]:
+def _cache_words(cache: CachePlan | None) -> Iterator[str]:
     """The largest cache type that lets a preferred format in."""
-    for row in rows:
+    for row in () if cache is None else cache.smaller:
         if row.lets_fit:
             yield f"{row.lets_fit[0]} fits with the KV cache in {row.type} ({row.options})."
             return
@@ -150,18 +150,18 @@ def _next_step(plan: FormatPlan, unknown: Sequence[Unknown]) -> Iterator[str]:
         yield f"Get it: `{plan.commands[0]}`."
     else:
         made = _making(plan.commands)
-        yield f"No published copy is known here; look on the Hub, or make it: {made}."
+        yield f"Find a copy on the Hub, or make it{made}."
 
 
 def _making(commands: Sequence[str]) -> str:
     first, *others = commands
     if "\n" in first:
-        return "the script in commands"
+        return ": the script in commands"
     if not others:
-        return f"`{first}`"
+        return f": `{first}`"
     making = [command for command in others if "--mmproj" not in command]
     last = next((one for one in making if one.startswith("llama-quantize")), making[-1])
-    return f"{len(commands)} commands, first `{first}`, then `{last}`"
+    return f"; commands end in `{last}`"
 
 
 def _first(plan: FormatPlan) -> str:

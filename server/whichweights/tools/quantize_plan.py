@@ -37,7 +37,7 @@ from whichweights.tools._quantize_providers import (
     smaller_sibling,
 )
 from whichweights.tools._quantize_rows import (
-    cache_rows,
+    cache_plan,
     file_of,
     plan_row,
     step_rows,
@@ -56,7 +56,7 @@ from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
-    CacheRow,
+    CachePlan,
     FormatPlan,
     PlanStep,
     QuantizePlanArguments,
@@ -91,7 +91,7 @@ class _Extras:
     rows: tuple[FormatPlan, ...]
     ways: tuple[str, ...]
     steps: tuple[PlanStep, ...]
-    cache: tuple[CacheRow, ...] = ()
+    cache: CachePlan | None = None
 
 
 async def run(arguments: QuantizePlanArguments, session: ProviderSession) -> QuantizePlanResult:
@@ -327,10 +327,10 @@ async def _extras(
     else:
         record.unknown("plans.ready_made", copies.reason)
     made_here = not copies.files and question.only is not None
-    cache = cache_rows(
+    cache = cache_plan(
         cache_choices(spec, question.request, plans, first, question.arguments.quality)
     )
-    if len(cache) > 1:
+    if cache is not None and cache.smaller and question.only is not None:
         record.unknown("kv_cache", "no comparable measurement of what smaller types lose")
     return _Extras(
         tuple(rows),

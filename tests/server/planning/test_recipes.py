@@ -66,7 +66,7 @@ COMMANDS = sorted(
 SCRIPTS = [command for command in COMMANDS if command.startswith("python - <<")]
 OTHERS = [command for command in COMMANDS if command not in SCRIPTS]
 HUB = [command for command in OTHERS if command.startswith("hf ")]
-SHELL = [command for command in OTHERS if command.split()[0] in ("ls", "du")]
+SHELL = [command for command in OTHERS if command.split()[0] in ("ls", "du", "sh")]
 
 
 def program(words: list[str]) -> str:
@@ -175,7 +175,28 @@ def test_the_steps_to_a_gguf_file_come_in_order_with_what_each_takes():
         ("llama-quantize", 5_000_000_000),
         ("python", None),
     ]
-    assert [step.ram_bytes for step in steps_of("IQ4_XS")][2:4] == [16_000_000_000, 4_000_000_000]
+    ram = [step.ram_bytes for step in steps_of("IQ4_XS")]
+    assert ram == [None, 4_000_000_000, 16_000_000_000, 4_000_000_000, None]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_step_that_makes_weights_says_its_memory_and_what_that_follows_from(name: str):
+    making = [s for s in steps_of(name) if s.tool.name != "hf" and "--mmproj" not in s.command]
+    assert all(step.ram_bytes for step in making)
+    assert all(step.ram_from for step in making)
+
+
+def test_autoround_is_checked_in_the_folder_it_names_itself():
+    # AutoRound 0.16.1 adds model, bits and group size to --output_dir (compressors/base.py).
+    recipe = RECIPES["AutoRound-Int4"]
+    assert recipe.steps[-1].command.endswith("--output_dir .")
+    assert recipe.checks[0].command == "du -sb Some-Model-8B-w4g128"
+
+
+def test_the_text_of_a_comparison_is_fetched_before_it_is_read():
+    commands = [check.command for check in RECIPES["Q4_K_M"].checks]
+    fetched = commands.index("sh scripts/get-wikitext-2.sh")
+    assert "-f wikitext-2-raw/wiki.test.raw" in commands[fetched + 1]
 
 
 def test_the_ends_of_a_large_mix_are_named():

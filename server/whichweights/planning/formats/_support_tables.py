@@ -28,6 +28,7 @@ FAMILY_OF: Final[Mapping[str, str]] = MappingProxyType(
         "GPTQ-Int8": "gptq-int8",
         "AWQ-Int4": "awq",
         "W4A16": "w4a16",
+        "W8A16": "gptq-int8",
         "W8A8-INT8": "w8a8-int8",
         "AutoRound-Int4": "auto-round",
         "HQQ-Int4": "hqq",

@@ -39,6 +39,7 @@ _SCHEMES: Final[dict[str, _Scheme]] = {
     "MXFP4": _Scheme("MXFP4", _PLAIN, False),
     "MXFP8": _Scheme("MXFP8", _PLAIN, False),
     "W4A16": _Scheme("W4A16", _GPTQ, True),
+    "W8A16": _Scheme("W8A16", _PLAIN, False),
     "W8A8-INT8": _Scheme("W8A8", _GPTQ, True),
     "AWQ-Int4": _Scheme("W4A16_ASYM", _AWQ, True),
 }

@@ -18,14 +18,10 @@ _SIXTEEN: Final = "bf16.gguf"
 _CALIBRATION: Final = "plain text of the kind and languages you use, as calibration.txt"
 _LOGITS: Final = "11 to 37 GiB"
 """llama.cpp tools/perplexity/README.md: 11 GiB for Llama 2's 32,000, 37 for Llama 3's 128,000."""
-_TEXT: Final = (
-    "hf download ggml-org/ci wikitext-2-raw-v1.zip --repo-type dataset --local-dir . "
-    "&& unzip -o wikitext-2-raw-v1.zip"
-)
-"""llama.cpp scripts/get-wikitext-2.sh fetches the same archive."""
+_TEXT: Final = "sh scripts/get-wikitext-2.sh"
+"""In the folder of llama.cpp; it unpacks wikitext-2-raw/."""
 _ONE_TENSOR: Final = "8 bytes for each element of the largest tensor, held one at a time"
 _WHOLE: Final = "the 16-bit file, mapped"
-_FOLDER: Final = "run in the folder of llama.cpp, with its programs on the PATH"
 
 
 def download(material: Material) -> Step:
@@ -49,7 +45,6 @@ def gguf_recipe(material: Material, decoded: DecodedTag) -> Recipe:
         tuple(steps),
         tuple(_checks(material, result, quantized=floats is None and not material.native)),
         calibration=_CALIBRATION if wants else "",
-        note=_FOLDER,
     )
 
 
@@ -106,7 +101,7 @@ def _checks(material: Material, result: str, *, quantized: bool) -> Iterator[Che
     yield Check(f"ls -l {result}", f"about {material.file_bytes:,} bytes")
     if not quantized:
         return
-    yield Check(_TEXT, "wikitext-2-raw/wiki.test.raw, the text of the comparison")
+    yield Check(_TEXT, "the text")
     base = f"llama-perplexity -m {_SIXTEEN} -f wikitext-2-raw/wiki.test.raw"
     yield Check(f"{base} --kl-divergence-base base.kld", _LOGITS)
     compare = f"llama-perplexity -m {result} --kl-divergence-base base.kld --kl-divergence"

@@ -33,7 +33,7 @@ LLAMA_CPP: Final = Tool(
     "READMEs of tools/quantize @311c2c9f and tools/imatrix @019f1970, "
     "convert_hf_to_gguf.py @0024aa74, scripts/get-wikitext-2.sh",
     _READ,
-    "build or download llama.cpp; pip install -r requirements.txt in its folder",
+    "build or download it, pip install -r requirements.txt, work in its folder",
 )
 LLM_COMPRESSOR: Final = Tool(
     "llm-compressor",
