@@ -53,11 +53,17 @@ class CacheChoice:
 
 
 def cache_choices(
-    spec: ModelSpec, request: RunRequest, plans: FormatPlans, option: FormatOption, quality: Quality
+    spec: ModelSpec,
+    request: RunRequest,
+    plans: FormatPlans,
+    option: FormatOption,
+    quality: Quality,
+    *,
+    every: bool = False,
 ) -> tuple[CacheChoice, ...]:
     """The plan's own cache type first, then the smaller ones of its engine that change what fits;
-    where none does, the next smaller one, if it saves a twentieth of the total. Empty where the
-    cache is not known or has no bytes."""
+    where none does, the next smaller one, if it saves a twentieth of the total. `every` names all.
+    Empty where the cache is not known or has no bytes."""
     own = option.plan.settings.kv_cache_type
     size = option.plan.group_bytes("kv_cache")
     if not size:
@@ -76,6 +82,8 @@ def cache_choices(
             names = _fitting(spec, changed, preferred[: preferred.index(option)])
             found.append(CacheChoice(kind, smaller, plan, KV_TYPES[kind].engines, options, names))
     own, *smaller = found
+    if every:
+        return tuple(found)
     if smaller and not _changes(own, smaller[0]):
         saved = own.cache_bytes - smaller[0].cache_bytes
         return (own, *smaller[:1]) if saved * _WORTH_NAMING >= own.plan.total else (own,)

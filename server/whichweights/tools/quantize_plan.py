@@ -328,7 +328,14 @@ async def _extras(
         record.unknown("plans.ready_made", copies.reason)
     made_here = not copies.files and question.only is not None
     cache = cache_plan(
-        cache_choices(spec, question.request, plans, first, question.arguments.quality)
+        cache_choices(
+            spec,
+            question.request,
+            plans,
+            first,
+            question.arguments.quality,
+            every=question.only is not None,
+        )
     )
     if cache is not None and cache.smaller and question.only is not None:
         record.unknown("kv_cache", "no comparable measurement of what smaller types lose")

@@ -223,8 +223,9 @@ def _vllm_reason(
             return f"documented for {where}"
         case Status.PARTIAL:
             limit = _VLLM_LIMITS.get(family, "with limits")
-            newer = column == "turing" and family not in _LEFT_VLLM
-            turing = "; on Turing in newer versions only" if newer else ""
+            if family in _LEFT_VLLM:
+                return limit
+            turing = "; on Turing in newer versions only" if column == "turing" else ""
             return f"{where}: {limit}{turing if 'Turing' not in limit else ''}"
         case Status.NO:
             wish = _VLLM_HELP.get(column) or _VLLM_HELP.get(
