@@ -38,7 +38,7 @@ def capability(text: str | None) -> tuple[int, int] | None:
     return (int(major), int(minor or 0)) if major.isdigit() else None
 
 
-_COMPUTED_FROM: Final = {
+_COMPUTED_FROM: Final[dict[str, tuple[int, int]]] = {
     **dict.fromkeys(("FP8", "FP8-dynamic", "FP8-block"), (8, 9)),
     **dict.fromkeys(("NVFP4", "MXFP4", "MXFP8"), (10, 0)),
 }
