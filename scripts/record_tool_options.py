@@ -1,6 +1,7 @@
 """Records the options of quantization tools from their released packages, for the tests.
 
     pip download --no-deps -d DIR mlx-lm==0.32.2 auto-round==0.16.1 exllamav3==1.6.5 \
+        exllamav2==0.3.2 lm_eval==0.4.13 vllm==0.33.0 \
         llmcompressor==0.14.0.1 gptqmodel==7.7.0 compressed-tensors==0.20.0 transformers torchao
     (unpack each archive in DIR)
     python scripts/record_tool_options.py DIR > tests/data/tool_options.json
@@ -23,6 +24,9 @@ PARSERS = {
     "mlx_lm.convert": "mlx_lm-*/mlx_lm/convert.py",
     "mlx_lm.perplexity": "mlx_lm-*/mlx_lm/perplexity.py",
     "auto-round": "auto_round-*/auto_round/cli/parser.py",
+    "exllamav2.conversion.convert_exl2": "exllamav2-*/exllamav2/conversion/convert_exl2.py",
+    "vllm": "vllm-*/vllm/engine/arg_utils.py",
+    "lm_eval": "lm_eval-*/lm_eval/_cli/run.py",
     "exllamav3.conversion.convert_model": "exllamav3-*/exllamav3/conversion/convert_model.py",
 }
 _TRANSFORMERS = "transformers-*/transformers/utils/quantization_config.py"

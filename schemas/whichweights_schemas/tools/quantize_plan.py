@@ -139,6 +139,28 @@ class TagMeaning(Shape):
     notes: tuple[str, ...] = ()
 
 
+class SmallerCache(Shape):
+    """The first plan with its KV cache in this type; `options` makes its engine use it.
+
+    `lets_fit`: formats ranked before the first plan that fit with this type only.
+    """
+
+    type: str
+    saves_gib: float
+    verdict: Verdict
+    engines: tuple[str, ...]
+    options: str
+    lets_fit: tuple[str, ...] = ()
+
+
+class CachePlan(Shape):
+    """The KV cache that the first plan assumes, and the smaller types its engine takes."""
+
+    type: str
+    gib: float
+    smaller: tuple[SmallerCache, ...] = ()
+
+
 class QuantizeSettings(Shape):
     """What the plans hold for, defaults included."""
 
@@ -155,7 +177,7 @@ class QuantizePlanResult(ToolResult):
 
     `also_fit` names the next ones behind the first `limit`, which `plans` details. With model and
     tag: `steps` of the first plan, and `tensors` of a GGUF file (type and exact bytes of each).
-    `kv_cache_gib` is the cache of the first plan by element type.
+    `kv_cache` is the cache of the first plan, and what smaller element types change.
     """
 
     model: str | None = None
@@ -165,7 +187,7 @@ class QuantizePlanResult(ToolResult):
     also_fit: tuple[str, ...] = ()
     excluded: tuple[ExcludedFormat, ...] = ()
     steps: tuple[PlanStep, ...] = ()
-    kv_cache_gib: dict[str, float] | None = None
+    kv_cache: CachePlan | None = None
     tensor_types: dict[str, int] | None = None
     tensors: tuple[TensorRow, ...] = ()
     if_nothing_fits: tuple[str, ...] = ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from whichweights.planning.formats import AcceleratorTraits, Status, supports
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.deployment import Engine
@@ -33,6 +36,22 @@ def capability(text: str | None) -> tuple[int, int] | None:
         return None
     major, _, minor = text.partition(".")
     return (int(major), int(minor or 0)) if major.isdigit() else None
+
+
+_COMPUTED_FROM: Final[dict[str, tuple[int, int]]] = {
+    **dict.fromkeys(("FP8", "FP8-dynamic", "FP8-block"), (8, 9)),
+    **dict.fromkeys(("NVFP4", "MXFP4", "MXFP8"), (10, 0)),
+}
+"""Smallest compute capability whose tensor cores take the format itself; below, kernels convert
+the weights to 16 bits first (vLLM documentation; capability_note of the layouts)."""
+
+
+def computes_in(name: str, devices: Sequence[Accelerator]) -> bool:
+    """Whether every device multiplies in this format; False where its capability is not known."""
+    least = _COMPUTED_FROM.get(name)
+    if least is None or not devices:
+        return False
+    return all((capability(device.compute_capability) or (0, 0)) >= least for device in devices)
 
 
 def runnable_formats(device: Accelerator) -> dict[str, str]:

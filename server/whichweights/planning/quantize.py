@@ -15,7 +15,9 @@ from whichweights.planning.choices import (
     native_format,
     run_support,
 )
+from whichweights.planning.device_formats import computes_in
 from whichweights.planning.formats import (
+    Family,
     QualityLoss,
     Status,
     decode_tag,
@@ -31,6 +33,8 @@ from whichweights_schemas.models import ModelSpec
 
 __all__ = [
     "BALANCED_LOSS",
+    "I_QUANT_SPEED",
+    "I_QUANT_SPEED_DATE",
     "NOT_CONSIDERED",
     "FormatOption",
     "FormatPlans",
@@ -38,6 +42,8 @@ __all__ = [
     "Quality",
     "formats_to_consider",
     "is_balanced",
+    "is_k_quant",
+    "is_slow_here",
     "on_devices_alone",
     "plan_formats",
     "rank",
@@ -60,8 +66,11 @@ GGUF_FORMATS: Final = (
 LAYOUT_FORMATS: Final = ("FP8", "AWQ-Int4", "GPTQ-Int4", "NVFP4", "bnb-NF4")
 MLX_FORMATS: Final = ("MLX-8bit", "MLX-6bit", "MLX-4bit", "MLX-3bit")
 
+I_QUANT_SPEED: Final = "llama.cpp wiki, feature matrix (read in a mirror)"
+I_QUANT_SPEED_DATE: Final = "2025-03-03"
+
 NOT_CONSIDERED: Final = (
-    "not considered: mixes by hand (UD- …), Q4_0 …, EXL, HQQ, torchao; a tag plans one"
+    "not considered: mixes by hand (UD-), Q4_0, EXL, HQQ, torchao; a tag plans one"
 )
 
 Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]
@@ -71,7 +80,7 @@ Kind = Literal["unsupported", "larger", "does_not_fit", "tight", "unknown"]
 class FormatOption:
     """One format on one engine, planned. `loss` is None where nothing comparable is published;
     `imatrix`: the file is to be made with one, as it was asked for, as llama-quantize refuses
-    without, or as the loss was measured with one."""
+    without, or as the loss was measured with one. `native_kernels`: every device computes in it."""
 
     planned: PlannedRun
     nominal_bits: float
@@ -81,6 +90,7 @@ class FormatOption:
     support_reason: str
     header_bytes: int = 0
     imatrix: bool = False
+    native_kernels: bool = False
 
     @property
     def name(self) -> str:
@@ -243,6 +253,7 @@ def _considered(
         support=status,
         support_reason=reason,
         header_bytes=_header(spec, run),
+        native_kernels=computes_in(name, request.accelerators),
         imatrix=in_gguf
         and (imatrix or decoded.imatrix is True or (loss is not None and loss.imatrix)),
     )
@@ -292,22 +303,43 @@ def rank(options: Sequence[FormatOption], quality: Quality) -> tuple[FormatOptio
     best: least published loss, the maker's own first. balanced: the smallest with a published loss
     of at most BALANCED_LOSS or, without one, of at least BALANCED_BITS; then the rest, least loss
     first. smallest: by the size of the file. An option without a published loss stands behind the
-    measured ones of as many nominal bits.
+    measured ones of as many nominal bits. Among the unmeasured: more bits first (best) or fewer
+    (balanced), then what the device computes in, then the smaller file, then the lesser work.
     """
     if quality == "smallest":
         return tuple(sorted(options, key=lambda option: option.file_bytes))
     losses = {id(option): _level(option, options) for option in options}
 
     def by_loss(option: FormatOption) -> tuple[float, ...]:
-        unmeasured = option.loss is None and not option.native
-        return (losses[id(option)], unmeasured, option.file_bytes)
+        if not _unmeasured(option):
+            return (losses[id(option)], False, option.file_bytes)
+        return (losses[id(option)], True, -option.nominal_bits, *_by_speed(option))
 
     if quality == "best":
         return tuple(sorted(options, key=by_loss))
     within = [option for option in options if is_balanced(option)]
     beyond = [option for option in options if not is_balanced(option)]
     within.sort(key=lambda option: option.file_bytes)
-    return (*within, *sorted(beyond, key=by_loss))
+    return (*_unmeasured_by_speed(within), *sorted(beyond, key=by_loss))
+
+
+def _unmeasured(option: FormatOption) -> bool:
+    return option.loss is None and not option.native
+
+
+def _by_speed(option: FormatOption) -> tuple[float, ...]:
+    """What decides where quality does not: the kernels, bytes read a token, then convenience."""
+    limited = option.support not in (Status.YES, Status.UNKNOWN)
+    calibrated = decode_tag(option.name).calibration == "required"
+    return (limited, not option.native_kernels, option.file_bytes, calibrated)
+
+
+def _unmeasured_by_speed(ordered: Sequence[FormatOption]) -> Iterator[FormatOption]:
+    """The unmeasured options change places among themselves; the others stay where they are."""
+    among = (option for option in ordered if _unmeasured(option))
+    better = iter(sorted(among, key=lambda option: (option.nominal_bits, *_by_speed(option))))
+    for option in ordered:
+        yield next(better) if _unmeasured(option) else option
 
 
 def is_balanced(option: FormatOption) -> bool:
@@ -317,6 +349,17 @@ def is_balanced(option: FormatOption) -> bool:
     if option.loss is not None:
         return option.loss.value <= BALANCED_LOSS
     return option.nominal_bits >= BALANCED_BITS
+
+
+def is_k_quant(option: FormatOption) -> bool:
+    """Whether an option is a GGUF file of the K family."""
+    return decode_tag(option.name).family is Family.K_QUANT
+
+
+def is_slow_here(option: FormatOption, devices: Sequence[Accelerator]) -> bool:
+    """Whether it is an i-quant on a CPU or on Metal, where those decode slowly."""
+    here = not devices or any(device.kind in ("cpu", "apple") for device in devices)
+    return here and decode_tag(option.name).family is Family.I_QUANT
 
 
 def _level(option: FormatOption, options: Sequence[FormatOption]) -> float:

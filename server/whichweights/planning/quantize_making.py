@@ -23,13 +23,14 @@ buffer of 4 bytes an element (llama.cpp src/llama-quant.cpp, read 2026-11)."""
 @dataclass(frozen=True, slots=True)
 class FormatNeeds:
     """What making a format takes. None is unknown: `reason` says why. `disk_bytes` is the sum of
-    all steps, `ram_bytes` the peak of the one that takes most of those that are known."""
+    all steps, `ram_bytes` the peak of the one that takes most, which follows from `ram_from`."""
 
     disk_bytes: int | None
     ram_bytes: int | None
     calibration: bool | None
     gpu: bool | None
     reason: str = ""
+    ram_from: str = ""
 
 
 def material_of(spec: ModelSpec, option: FormatOption) -> Material:
@@ -64,17 +65,18 @@ def needs_of(recipe: Recipe | NoRecipe) -> FormatNeeds:
     if isinstance(recipe, NoRecipe):
         return FormatNeeds(None, None, None, None, recipe.reason)
     disk = sum(step.disk_bytes or 0 for step in recipe.steps)
-    peaks = [step.ram_bytes for step in recipe.steps if step.ram_bytes is not None]
+    peaks = [(step.ram_bytes, step.ram_from) for step in recipe.steps if step.ram_bytes is not None]
     gpus = [step.gpu for step in recipe.steps]
     gpu = True if True in gpus else None if None in gpus else False
     making = [step for step in recipe.steps if step.tool.name != "hf"]
-    reason = "" if peaks or not making else "nobody measured the peak of its tool"
-    ram = max(peaks, default=None if making else 0)
-    return FormatNeeds(disk, ram, bool(recipe.calibration), gpu, reason)
+    reason = "" if peaks or not making else "the tensors of the model are not known"
+    none: tuple[int | None, str] = (None if making else 0, "")
+    ram, ram_from = max(peaks) if peaks else none
+    return FormatNeeds(disk, ram, bool(recipe.calibration), gpu, reason, ram_from)
 
 
 def recipe_without_engine(spec: ModelSpec, format_name: str) -> Recipe | NoRecipe:
-    """The commands for a format that no engine planned here reads (EXL3).
+    """The commands for a format that no engine planned here reads (EXL2, EXL3).
 
     Raises UnsupportedArchitecture, UnknownQuantization.
     """

@@ -25,7 +25,7 @@ from whichweights_schemas.errors import CallerError
 from whichweights_schemas.evidence import Band
 from whichweights_schemas.models import ModelSpec
 
-__all__ = ["WayOut", "cache_choices", "fitting_sibling", "ways_out"]
+__all__ = ["WayOut", "fitting_sibling", "ways_out"]
 
 _SHORTEST_CONTEXT: Final = 512
 _SMALLER_CACHE: Final[dict[Engine, KvCacheType]] = {
@@ -189,28 +189,3 @@ def fitting_sibling(spec: ModelSpec, request: RunRequest) -> PlannedRun | None:
     """The run `auto` chooses for another model of the family; None when that does not fit."""
     chosen = choose_run(spec, on_devices_alone(request)).chosen
     return chosen if _runs(chosen.plan) else None
-
-
-_CACHE_CHOICES: Final[dict[Engine, tuple[KvCacheType, ...]]] = {
-    "llama.cpp": ("q8_0", "q4_0"),
-    "ollama": ("q8_0", "q4_0"),
-    "vllm": ("fp8",),
-    "sglang": ("fp8",),
-}
-
-
-def cache_choices(spec: ModelSpec, request: RunRequest, option: FormatOption) -> dict[str, int]:
-    """Bytes of the KV cache of this plan by element type: its own, and the smaller ones that the
-    engine takes. Empty where the cache is not known or has no bytes."""
-    found: dict[str, int] = {}
-    own = option.plan.settings.kv_cache_type
-    runs = (own, *_CACHE_CHOICES.get(option.planned.run.engine, ()))
-    for kind in dict.fromkeys(runs):
-        plan = option.plan
-        if kind != own:
-            changed = replace(on_devices_alone(request), kv_cache_type=kind)
-            plan = plan_run(spec, changed, option.planned.run).plan
-        size = plan.group_bytes("kv_cache")
-        if size:
-            found[kind] = size
-    return found

@@ -26,6 +26,8 @@ _RELATIVES_ASKED: Final = 100
 _REPOSITORIES_LOOKED_INTO: Final = 4
 _COPIES_SHOWN: Final = 2
 _SIBLINGS_TRIED: Final = 6
+_IN_GGUF: Final = {"MXFP4": "MXFP4_MOE"}
+"""What llama.cpp calls a GGUF file of a maker's own format."""
 _PRUNED: Final = re.compile(r"prune|minitron|sparse|(?<![a-z])reap(?![a-z])|2of4")
 
 
@@ -64,15 +66,16 @@ async def ready_made(
     option: FormatOption, relatives: Relatives, session: ProviderSession
 ) -> Copies:
     """Published copies of the format of a plan, with real sizes, most downloaded first."""
-    if option.native:
+    in_gguf = option.planned.run.engine in GGUF_ENGINES
+    if option.native and not in_gguf:
         return Copies((), "the maker's own files are this format")
     quantized = relatives.quantized
     if not quantized:
         return Copies((), "no provider lists quantized copies")
-    in_gguf = option.planned.run.engine in GGUF_ENGINES
+    name = _IN_GGUF.get(option.name, option.name) if in_gguf else option.name
     provider_of = {row.id: name for name, row in reversed(quantized)}
     wanted = repositories_of_format(
-        {row.id: row for _, row in reversed(quantized)}.values(), option.name, in_gguf=in_gguf
+        {row.id: row for _, row in reversed(quantized)}.values(), name, in_gguf=in_gguf
     )
     found: list[ReadyFile] = []
     for row in wanted[:_REPOSITORIES_LOOKED_INTO]:
@@ -81,7 +84,7 @@ async def ready_made(
         files = await session.one(
             ModelProvider, provider, lambda p, question=question: p.files(question)
         )
-        copy = files_of_format(row, files or (), option.name)
+        copy = files_of_format(row, files or (), name)
         if copy is not None:
             found.append(copy)
         if len(found) == _COPIES_SHOWN:

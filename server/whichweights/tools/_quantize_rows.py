@@ -9,17 +9,21 @@ from whichweights.answering import EvidenceLog, gib, gib_or_none
 from whichweights.planning._weight_formats import GGUF_ENGINES
 from whichweights.planning.gguf_files import GgufFile, TensorGroup, gguf_file, tensor_groups
 from whichweights.planning.quantize import FormatOption
+from whichweights.planning.quantize_cache import CacheChoice
 from whichweights.planning.quantize_making import FormatNeeds, needs_of, recipe_of
 from whichweights.planning.ready_made import ReadyFile
-from whichweights.planning.recipes import NoRecipe, Recipe
+from whichweights.planning.recipes import NoRecipe, Recipe, Tool
 from whichweights.planning.speed import estimate_speed
+from whichweights.tools._quantize_text import NO_COMMANDS
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
+    CachePlan,
     FormatPlan,
     PlanNeeds,
     PlanStep,
     QualityLoss,
     ReadyMade,
+    SmallerCache,
     TensorRow,
 )
 
@@ -99,11 +103,14 @@ def with_commands(
     """The plan with the commands that make its file, and those that check it; `alone`: it was
     asked for, so that everything is said."""
     if isinstance(recipe, NoRecipe):
-        record.unknown("plans.commands, verify", recipe.reason)
+        record.unknown(NO_COMMANDS, recipe.reason)
         return plan
     for tool in recipe.tools[-1:] if alone else ():
-        source = f"{tool.name} {tool.version}: {tool.source}"
-        record.add("plans.commands", "published", source, date=tool.date)
+        record.warn(f"{tool.name}: {tool.install}")
+        record.add("plans.needs.ram_gib", "assumed", needs_of(recipe).ram_from)
+        _record_tool("plans.commands", tool, record)
+    for tool in recipe.checking_tools if alone else ():
+        _record_tool("plans.verify", tool, record)
     if recipe.calibration:
         record.warn(f"calibration: {recipe.calibration}")
     if recipe.note:
@@ -121,6 +128,11 @@ def with_commands(
             ),
         }
     )
+
+
+def _record_tool(field: str, tool: Tool, record: EvidenceLog) -> None:
+    source = f"{tool.name} {tool.version}: {tool.source}"
+    record.add(field, "published", source, date=tool.date)
 
 
 def with_copies(plan: FormatPlan, copies: Sequence[ReadyFile]) -> FormatPlan:
@@ -151,6 +163,25 @@ def with_copies(plan: FormatPlan, copies: Sequence[ReadyFile]) -> FormatPlan:
 def _pattern(file: str) -> str:
     """All parts of a split file: its name up to the part number."""
     return f"{file.rpartition('-of-')[0].rpartition('-')[0]}-*.gguf"
+
+
+def cache_plan(choices: Sequence[CacheChoice]) -> CachePlan | None:
+    """The KV cache of the first plan and the smaller types, from the plan's own type on."""
+    if not choices:
+        return None
+    own, *smaller = choices
+    rows = tuple(
+        SmallerCache(
+            type=choice.kind,
+            saves_gib=gib(own.cache_bytes - choice.cache_bytes),
+            verdict=choice.plan.verdict,
+            engines=choice.engines,
+            options=choice.options,
+            lets_fit=choice.lets_fit,
+        )
+        for choice in smaller
+    )
+    return CachePlan(type=own.kind, gib=gib(own.cache_bytes), smaller=rows)
 
 
 def step_rows(recipe: Recipe | NoRecipe) -> tuple[PlanStep, ...]:

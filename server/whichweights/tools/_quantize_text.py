@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from whichweights.answering import GIB
 from whichweights.planning.quantize import LeftOut
 from whichweights.planning.quantize_ways_out import WayOut
 from whichweights_schemas.evidence import Unknown
 from whichweights_schemas.tools.quantize_plan import (
+    CachePlan,
     ExcludedFormat,
     FormatPlan,
     QuantizePlanResult,
@@ -20,6 +22,9 @@ _WARNINGS_SHOWN = 1
 _WAYS_SHOWN = 4
 _NAMES_SHOWN = 4
 _OTHERS_SHOWN = 4
+NO_COMMANDS: Final = "plans.commands, verify"
+FOREIGN: Final = "only "
+SLOW_I_QUANTS: Final = "i-quants decode slower than K-quants of their size on CPU and Metal"
 
 
 def left_out_rows(left_out: Sequence[LeftOut]) -> tuple[ExcludedFormat, ...]:
@@ -74,7 +79,10 @@ def quantize_text(result: QuantizePlanResult) -> str:
         )
     if result.model is not None:
         sentences.extend(_plans(result))
-    sentences.extend(_sentence(warning) for warning in result.warnings[:_WARNINGS_SHOWN])
+    others = tuple(f"{plan.format}:" for plan in result.plans[1:])
+    warnings = [words for words in result.warnings if not words.startswith(others)]
+    warnings.sort(key=lambda words: not words.startswith(SLOW_I_QUANTS))
+    sentences.extend(_sentence(warning) for warning in warnings[:_WARNINGS_SHOWN])
     return " ".join(sentences)
 
 
@@ -104,27 +112,56 @@ def _plans(result: QuantizePlanResult) -> Iterator[str]:
         machine = " + ".join(settings.accelerators) or "CPU and system memory"
         where = f" on {machine} at {settings.context_tokens:,} tokens, {settings.quality}"
     if not result.plans:
-        yield f"{result.model}{where}: nothing fits."
+        foreign = bool(result.excluded) and result.excluded[0].reason.startswith(FOREIGN)
+        why = f"{result.excluded[0].reason}" if foreign else "nothing fits"
+        yield f"{result.model}{where}: {why}."
         if result.if_nothing_fits:
-            yield f"What would help: {'; '.join(result.if_nothing_fits[:_WAYS_SHOWN])}."
+            lead = "To have it" if foreign else "What would help"
+            yield f"{lead}: {'; '.join(result.if_nothing_fits[:_WAYS_SHOWN])}."
         return
     first, *others = result.plans
     yield f"{result.model}{where}: {_first(first)}."
     if others:
         named = others[:_OTHERS_SHOWN]
         yield f"Then {', '.join(plan.format for plan in named)}."
-    if result.if_nothing_fits:
-        yield f"Better with: {result.if_nothing_fits[0].partition(':')[0]}."
-    yield from _next_step(first)
+    better = tuple(_cache_words(result.kv_cache))
+    if not better and result.if_nothing_fits:
+        better = (f"Better with: {result.if_nothing_fits[0].partition(':')[0]}.",)
+    yield from better
+    yield from _next_step(first, result.unknown)
 
 
-def _next_step(plan: FormatPlan) -> Iterator[str]:
+def _cache_words(cache: CachePlan | None) -> Iterator[str]:
+    """The largest cache type that lets a preferred format in."""
+    for row in () if cache is None else cache.smaller:
+        if row.lets_fit:
+            yield f"{row.lets_fit[0]} fits with the KV cache in {row.type} ({row.options})."
+            return
+
+
+def _next_step(plan: FormatPlan, unknown: Sequence[Unknown]) -> Iterator[str]:
+    """The one command to run; of several, the first and the one that makes the file."""
     if plan.ready_made:
-        copy = plan.ready_made[0]
-        size = "" if copy.size_gib is None else f", {copy.size_gib:.1f} GiB"
-        yield f"Ready-made: {copy.repo}{f' {copy.file}' if copy.file else ''}{size}."
-    elif plan.commands:
-        yield "The first plan has its commands; with a tag, that format's."
+        size = plan.ready_made[0].size_gib
+        yield f"Ready-made{'' if size is None else f', {size:.1f} GiB'}: `{plan.commands[0]}`."
+    elif not plan.commands:
+        yield from (_sentence(gap.reason) for gap in unknown if gap.field == NO_COMMANDS)
+    elif len(plan.commands) == 1 and plan.commands[0].startswith("hf "):
+        yield f"Get it: `{plan.commands[0]}`."
+    else:
+        made = _making(plan.commands)
+        yield f"Find a copy on the Hub, or make it{made}."
+
+
+def _making(commands: Sequence[str]) -> str:
+    first, *others = commands
+    if "\n" in first:
+        return ": the script in commands"
+    if not others:
+        return f": `{first}`"
+    making = [command for command in others if "--mmproj" not in command]
+    last = next((one for one in making if one.startswith("llama-quantize")), making[-1])
+    return f"; commands end in `{last}`"
 
 
 def _first(plan: FormatPlan) -> str:

@@ -6,21 +6,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from whichweights.answering import GIB, EvidenceLog, gib, gib_or_none
+from whichweights.answering import GIB, EvidenceLog, gib_or_none
 from whichweights.planning.formats import DecodedTag, Status, canonical_format, decode_tag
 from whichweights.planning.quantize import (
     BALANCED_LOSS,
+    I_QUANT_SPEED,
+    I_QUANT_SPEED_DATE,
     NOT_CONSIDERED,
     FormatOption,
     FormatPlans,
     is_balanced,
+    is_k_quant,
+    is_slow_here,
     plan_formats,
     serving_engine,
 )
+from whichweights.planning.quantize_cache import cache_choices
 from whichweights.planning.quantize_making import recipe_of, recipe_without_engine
-from whichweights.planning.quantize_ways_out import cache_choices, ways_out
+from whichweights.planning.quantize_ways_out import ways_out
 from whichweights.planning.recipes import OWN_ENGINES, Recipe
 from whichweights.planning.running import RunRequest, default_context
+from whichweights.planning.weights import weigh
 from whichweights.registry import ProviderSession
 from whichweights.resolve.accelerators import Machine, resolve_machine
 from whichweights.resolve.models import ResolvedModel, resolve_model
@@ -31,6 +37,7 @@ from whichweights.tools._quantize_providers import (
     smaller_sibling,
 )
 from whichweights.tools._quantize_rows import (
+    cache_plan,
     file_of,
     plan_row,
     step_rows,
@@ -38,12 +45,18 @@ from whichweights.tools._quantize_rows import (
     with_commands,
     with_copies,
 )
-from whichweights.tools._quantize_text import left_out_rows, quantize_text, way_out_words
+from whichweights.tools._quantize_text import (
+    SLOW_I_QUANTS,
+    left_out_rows,
+    quantize_text,
+    way_out_words,
+)
 from whichweights.tools._spec import ToolSpec
 from whichweights_schemas.accelerators import Accelerator
 from whichweights_schemas.errors import InvalidArgument
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.tools.quantize_plan import (
+    CachePlan,
     FormatPlan,
     PlanStep,
     QuantizePlanArguments,
@@ -53,6 +66,7 @@ from whichweights_schemas.tools.quantize_plan import (
 )
 
 _ALSO_SHOWN: Final = 4
+_LEAVE_OUT: Final = "leave out tag: other formats of this model are then planned"
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,7 @@ class _Extras:
     rows: tuple[FormatPlan, ...]
     ways: tuple[str, ...]
     steps: tuple[PlanStep, ...]
-    cache: dict[str, float] | None
+    cache: CachePlan | None = None
 
 
 async def run(arguments: QuantizePlanArguments, session: ProviderSession) -> QuantizePlanResult:
@@ -220,7 +234,7 @@ def _record_plans(question: _Question, plans: FormatPlans, record: EvidenceLog) 
     record.warn(*shown[0].plan.warnings)
     for reason, names in reasons.items():
         record.warn(f"{', '.join(names)}: {reason}")
-    _hint(question, shown, record)
+    _hint(question, plans, record)
 
 
 def _support_limits(option: FormatOption) -> Iterator[str]:
@@ -231,10 +245,21 @@ def _support_limits(option: FormatOption) -> Iterator[str]:
         yield option.support_reason
 
 
-def _hint(question: _Question, shown: tuple[FormatOption, ...], record: EvidenceLog) -> None:
+def _quicker(plans: FormatPlans) -> str:
+    """The K-quant to take instead, where one loses no more than `balanced` accepts."""
+    k_quants = (option for option in plans.ranked if is_k_quant(option) and is_balanced(option))
+    found = next(k_quants, None)
+    return "" if found is None else f"; {found.name} is the K-quant to take instead"
+
+
+def _hint(question: _Question, plans: FormatPlans, record: EvidenceLog) -> None:
+    shown = plans.ranked[: question.arguments.limit]
     quality = question.arguments.quality
     if quality == "balanced" and question.only is None and not is_balanced(shown[0]):
         record.warn(f"nothing that loses at most {BALANCED_LOSS:g} (mean KLD) fits")
+    if question.only is None and is_slow_here(shown[0], question.request.accelerators):
+        record.warn(f"{SLOW_I_QUANTS}{_quicker(plans)}")
+        record.add("warnings", "published", I_QUANT_SPEED, date=I_QUANT_SPEED_DATE)
     serving = serving_engine(question.spec, question.request.accelerators)
     engines = {option.planned.run.engine for option in shown}
     if question.request.engine is None and serving is not None and serving not in engines:
@@ -271,7 +296,7 @@ def _answer(
         also_fit=tuple(option.name for option in plans.ranked[arguments.limit :][:_ALSO_SHOWN]),
         excluded=left_out_rows(plans.left_out),
         steps=extras.steps,
-        kv_cache_gib=extras.cache,
+        kv_cache=extras.cache,
         tensor_types=None if file is None else file.mixture.counts,
         tensors=() if file is None else tensor_rows(file),
         if_nothing_fits=extras.ways,
@@ -291,7 +316,7 @@ async def _extras(
     relatives = await relatives_of(spec, session)
     ways = await _if_nothing_fits(question, plans, relatives, session)
     if not rows:
-        return _Extras((), ways, (), None)
+        return _Extras((), ways, ())
     first = shown[0]
     recipe = recipe_of(spec, first)
     rows[0] = with_commands(rows[0], recipe, record, alone=question.only is not None)
@@ -302,12 +327,23 @@ async def _extras(
     else:
         record.unknown("plans.ready_made", copies.reason)
     made_here = not copies.files and question.only is not None
-    cache = cache_choices(spec, question.request, first)
+    cache = cache_plan(
+        cache_choices(
+            spec,
+            question.request,
+            plans,
+            first,
+            question.arguments.quality,
+            every=question.only is not None,
+        )
+    )
+    if cache is not None and cache.smaller and question.only is not None:
+        record.unknown("kv_cache", "no comparable measurement of what smaller types lose")
     return _Extras(
         tuple(rows),
         ways,
         step_rows(recipe) if made_here else (),
-        {kind: gib(size) for kind, size in cache.items()} or None,
+        cache,
     )
 
 
@@ -319,9 +355,11 @@ async def _if_nothing_fits(
     lines = [way_out_words(way) for way in ways]
     if plans.ranked:
         return tuple(lines)
+    made = tuple(_made_elsewhere(question, plans))
+    if made:
+        return (*made, _LEAVE_OUT)
     if question.only is not None:
-        lines.extend(_made_elsewhere(question, plans))
-        lines.append("leave out tag: other formats of this model are then planned")
+        lines.append(_LEAVE_OUT)
     sibling = await smaller_sibling(question.spec, question.request, relatives, session)
     if sibling is not None:
         lines.append(sibling)
@@ -336,7 +374,8 @@ def _made_elsewhere(question: _Question, plans: FormatPlans) -> Iterator[str]:
     if isinstance(recipe, Recipe) and recipe.tools[-1] in OWN_ENGINES:
         made = "; ".join(step.command for step in recipe.steps)
         duration = f" ({recipe.duration})" if recipe.duration else ""
-        yield f"{recipe.tools[-1].name}, which runs it, makes it with: {made}{duration}"
+        size = weigh(question.spec, question.only, "transformers").language / GIB
+        yield f"weights {size:.1f} GiB; {recipe.tools[-1].name} makes it: {made}{duration}"
 
 
 SPEC = ToolSpec(

@@ -77,7 +77,7 @@ async def test_a_published_file_comes_before_making_one(toolbox: Toolbox):
     assert first.verify == (f"ls -l {copy.file}  # 4,447,666,000 bytes",)
     assert any("plans.ready_made" in entry.fields for entry in result.evidence)
     answer = await toolbox.call("quantize_plan", {"model": LLAMA, "accelerators": "RTX 4090"})
-    assert f"Ready-made: {copy.repo} {copy.file}, 4.1 GiB" in answer.text
+    assert f"Ready-made, 4.1 GiB: `{first.commands[0]}`" in answer.text
 
 
 async def test_a_published_checkpoint_is_one_download(toolbox: Toolbox):
@@ -113,3 +113,29 @@ async def test_without_the_hub_the_reason_is_given_and_the_commands_stand(
     assert gap.reason == "no provider lists quantized copies"
     reports = {report.name: report.status for report in result.providers}
     assert reports.get("hub-of-test") == ("unavailable" if offline else None)
+
+
+class GgufOfAMaker(FakeModels):
+    """Knows the GGUF copy of a model that its maker stores in MXFP4."""
+
+    models = ()
+    repo = "ggml-org/gpt-oss-120b-GGUF"
+
+    async def relatives(self, request: ModelQuestion) -> Sequence[ModelRelative]:
+        return (ModelRelative(id=self.repo, relation="quantized", downloads=9),)
+
+    async def files(self, request: ModelQuestion) -> Sequence[ModelFile]:
+        return tuple(
+            ModelFile(path=f"gpt-oss-120b-mxfp4-0000{n}-of-00003.gguf", size_bytes=21_000_000_000)
+            for n in (1, 2, 3)
+        )
+
+
+async def test_a_makers_own_format_is_found_ready_made_as_gguf(toolbox: Toolbox):
+    toolbox.registry.add("hub-of-test", GgufOfAMaker)
+    result = await toolbox.quantize_plan(model="openai/gpt-oss-120b", accelerators="GB10")
+    first = result.plans[0]
+    assert (first.format, first.engine) == ("MXFP4", "llama.cpp")
+    (copy,) = first.ready_made
+    assert copy.size_gib == round(63_000_000_000 / 2**30, 3)
+    assert first.commands[0].startswith(f'hf download {copy.repo} --include "gpt-oss-120b-mxfp4-*')

@@ -22,6 +22,10 @@ FORMAT_LAYOUT: Final = "derived from the format's tensor layout"
 MLX_QUANTIZE: Final = "mlx.core.quantize documentation"
 NAMING_HABITS: Final = "file and repository naming habits; @huggingface/tasks 0.21.54 gguf.ts"
 VLLM_DOCS: Final = "docs.vllm.ai quantization page (undated copy, compared with v0.11.2 to v0.15.1)"
+VLLM_RELEASE: Final = (
+    "QuantizationMethods of the vLLM 0.33.0 wheel; vllm-project/vllm issue 39583, PR 39612; "
+    "vllm-gguf-plugin 0.0.5, vllm-bnb-plugin 0.0.3 on PyPI"
+)
 SGLANG_DOCS: Final = "sgl-project/sglang docs/advanced_features/quantization.md @0f4513c2"
 TRANSFORMERS_DOCS: Final = (
     "huggingface/transformers quantization overview @000aeff3 (early 2025); "
@@ -31,3 +35,6 @@ LLAMA_CPP_BACKENDS: Final = "llama.cpp repository (CPU, CUDA, HIP, Metal, Vulkan
 
 AS_OF: Final = "2026-11-20"
 """The day these sources were read and put together."""
+
+CHECKED: Final = "2026-11-27"
+"""The day a released package was read."""

@@ -62,7 +62,7 @@ def _pattern(tag: str) -> str:
     return first + "".join(("[-_. ]" if part[0].isdecimal() else "[-_. ]?") + part for part in rest)
 
 
-# The last look-ahead keeps an unknown size letter (Q4_K_N) from passing for the tag before it.
+# The last look-ahead keeps unknown size letters (Q4_K_N, Q4_K_MM) from passing for a tag.
 # Longer tags first, so that Q4_K_M is not read as Q4_K; the order of the Hub's own decoder.
 _NAMES: Final = sorted(
     {*FILE_TYPES, *REMOVED_FILE_TYPES, *FILE_TYPE_ALIASES, *HAND_MIXES}, key=lambda n: (-len(n), n)
@@ -70,7 +70,7 @@ _NAMES: Final = sorted(
 _TAG: Final = re.compile(
     r"(?<![A-Z0-9])(?P<ud>UD[-_. ]?)?(?:"
     + "|".join(f"(?P<t{number}>{_pattern(name)})" for number, name in enumerate(_NAMES))
-    + r")(?![A-Z0-9])(?![-_](?:[A-Z]|X{1,3}[SML])(?![A-Z0-9]))"
+    + r")(?![A-Z0-9])(?![-_](?:[A-Z]|[XSML]{2,4})(?![A-Z0-9]))"
 )
 _SHARD: Final = re.compile(r"-(\d{5})-of-(\d{5})|\.part(\d{1,4})of(\d{1,4})", re.IGNORECASE)
 

@@ -138,8 +138,10 @@ def _four_bits_only(name: str, family: str) -> Callable[[str], str]:
 def _compressed(text: str) -> str:
     if "w4a16" in text:
         return "W4A16"
+    if "w8a16" in text:
+        return "W8A16"
     if "w8a8" not in text:
-        raise _refuse("that width of weights and activations", "W4A16", "W8A8-INT8", "FP8-dynamic")
+        raise _refuse("that width of weights and activations", "W4A16", "W8A8-INT8", "W8A16")
     return _fp8(text) if re.search(r"fp8|float8", text) else "W8A8-INT8"
 
 

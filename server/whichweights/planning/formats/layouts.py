@@ -121,6 +121,13 @@ _GROUPED: Final = (
         note="symmetric, groups of 128",
     ),
     _read_by(
+        _stored("W8A16", "compressed-tensors", _INT, 8, _group("fp16 scale", 16, 128)),
+        _ALL,
+        (8, 0),
+        "8.0 Marlin",
+        note="symmetric, groups of 128 (compressed-tensors 0.20.0); older files one scale per row",
+    ),
+    _read_by(
         _stored("W8A8-INT8", "compressed-tensors", _INT, 8, _row("scale, 16 to 32 bits", 32)),
         "vllm sglang",
         (7, 5),
@@ -141,9 +148,9 @@ _GROUPED: Final = (
             *("HQQ-Int4", "HQQ", _INT, 4),
             *(_group("fp16 scale", 16, 64), _group("fp16 zero point", 16, 64)),
         ),
-        "transformers vllm",
+        "transformers",
         (7, 0),
-        note="vLLM reads it partly; quantized scales take less",
+        note="quantized scales take less",
     ),
     _read_by(
         _stored("torchao-Int4", "torchao", _INT, 4, _group("bf16 scale and zero point", 32, 128)),

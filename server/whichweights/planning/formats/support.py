@@ -14,11 +14,13 @@ from typing import Final, Literal
 
 from whichweights.planning.formats._sources import (
     AS_OF,
+    CHECKED,
     LLAMA_CPP_BACKENDS,
     MLX_QUANTIZE,
     SGLANG_DOCS,
     TRANSFORMERS_DOCS,
     VLLM_DOCS,
+    VLLM_RELEASE,
 )
 from whichweights.planning.formats._support_tables import (
     GGUF_CPU_ONLY,
@@ -164,7 +166,10 @@ def _vllm(canonical: str, family: str, device: AcceleratorTraits) -> Support:
         reason = f"{canonical}: nothing documented below 10.0; FP8 or W4A16 weights would run"
         return Support(Status.UNKNOWN, reason, VLLM_DOCS)
     status = _LETTERS[row.split()[VLLM_COLUMNS.index(column)]]
-    return Support(status, _vllm_reason(canonical, family, column, status, capability), VLLM_DOCS)
+    reason = _vllm_reason(canonical, family, column, status, capability)
+    if family in _LEFT_VLLM:
+        return Support(status, reason, VLLM_RELEASE, CHECKED)
+    return Support(status, reason, VLLM_DOCS)
 
 
 def _vllm_column(device: AcceleratorTraits) -> str | None:
@@ -183,6 +188,8 @@ def _vllm_column(device: AcceleratorTraits) -> str | None:
     return next((name for least, name in _GENERATIONS if device.compute_capability >= least), None)
 
 
+_LEFT_VLLM: Final = ("bitsandbytes", "gguf", "hqq")
+"""Not among the methods of vLLM 0.33.0; the first two have plugins of their own."""
 _VLLM_LIMITS: Final = {
     "fp8": "weight-only through Marlin, activations stay 16-bit: W8A8 needs 8.9",
     "fp8-block": "weight-only through Marlin, activations stay 16-bit: W8A8 needs 8.9",
@@ -190,7 +197,8 @@ _VLLM_LIMITS: Final = {
     "mxfp4": "weight-only kernels: native from 10.0",
     "w4a16": "Marlin on Turing works partly, and only in newer versions",
     "gptq-int8": "its Marlin kernel needs 8.0; older kernels are slow",
-    "hqq": "vLLM reads HQQ partly",
+    "bitsandbytes": "through vllm-bnb-plugin: vLLM 0.33.0 itself no longer has it",
+    "gguf": "through vllm-gguf-plugin: vLLM 0.33.0 itself no longer has it; llama.cpp is faster",
     "bf16": "no bfloat16 before Ampere (8.0): load it as float16",
 }
 _VLLM_HELP: Final = {
@@ -212,10 +220,11 @@ def _vllm_reason(
     where = "Blackwell, treated as Hopper at least" if capability >= _BLACKWELL else column
     match status:
         case Status.YES:
-            slow = ", slower than llama.cpp" if family == "gguf" else ""
-            return f"documented for {where}{slow}"
+            return f"documented for {where}"
         case Status.PARTIAL:
             limit = _VLLM_LIMITS.get(family, "with limits")
+            if family in _LEFT_VLLM:
+                return limit
             turing = "; on Turing in newer versions only" if column == "turing" else ""
             return f"{where}: {limit}{turing if 'Turing' not in limit else ''}"
         case Status.NO:

@@ -10,11 +10,11 @@ from typing import Final
 from whichweights.planning.formats import decode_tag, layout
 from whichweights.planning.recipes._checkpoints import checkpoint_recipe
 from whichweights.planning.recipes._gguf import download, from_checkpoint, gguf_recipe
-from whichweights.planning.recipes._own_tools import exl3_recipe, mlx_recipe
+from whichweights.planning.recipes._own_tools import exl2_recipe, exl3_recipe, mlx_recipe
 from whichweights.planning.recipes._shapes import Check, Material, NoRecipe, Recipe, Step, Tool
-from whichweights.planning.recipes._tools import EXLLAMAV3, TOOLS
+from whichweights.planning.recipes._tools import EXLLAMAV2, EXLLAMAV3, TOOLS
 
-OWN_ENGINES: Final = (EXLLAMAV3,)
+OWN_ENGINES: Final = (EXLLAMAV2, EXLLAMAV3)
 """Tools that are engines too, which this planner does not plan."""
 
 __all__ = [
@@ -55,10 +55,13 @@ def recipe_for(material: Material, *, in_gguf: bool) -> Recipe | NoRecipe:
     row = layout(decoded.layout_name)
     if row.container == "mlx":
         return mlx_recipe(material, row)
-    if row.container == "exl3":
-        return exl3_recipe(material, row)
+    if row.container in _EXL:
+        return _EXL[row.container](material, row)
     recipe = checkpoint_recipe(material, row)
     return recipe or NoRecipe(f"no current tool is known to make {row.name}")
+
+
+_EXL: Final = {"exl2": exl2_recipe, "exl3": exl3_recipe}
 
 
 def _as_the_maker_stores_it(material: Material) -> Recipe:

@@ -12,6 +12,7 @@ from whichweights.planning.recipes._tools import (
     BITSANDBYTES,
     GPTQMODEL,
     LLM_COMPRESSOR,
+    LM_EVAL,
     VLLM,
 )
 
@@ -38,6 +39,7 @@ _SCHEMES: Final[dict[str, _Scheme]] = {
     "MXFP4": _Scheme("MXFP4", _PLAIN, False),
     "MXFP8": _Scheme("MXFP8", _PLAIN, False),
     "W4A16": _Scheme("W4A16", _GPTQ, True),
+    "W8A16": _Scheme("W8A16", _PLAIN, False),
     "W8A8-INT8": _Scheme("W8A8", _GPTQ, True),
     "AWQ-Int4": _Scheme("W4A16_ASYM", _AWQ, True),
 }
@@ -48,6 +50,8 @@ _CALIBRATION: Final = (
     f"{_SAMPLES} samples of 2,048 tokens; open_platypus is English: take text of your languages"
 )
 _LAYER_AT_A_TIME: Final = "one layer at a time on the GPU, the 16-bit model in system memory"
+_WHOLE: Final = "the 16-bit model, loaded whole (llm-compressor memory guide)"
+_MAPPED: Final = "at most: the files are mapped and their tensors moved one by one"
 
 
 def checkpoint_recipe(material: Material, layout: WeightLayout) -> Recipe | None:
@@ -67,7 +71,7 @@ def _script(*lines: str) -> str:
 def _made(material: Material, tool: Tool, command: str, result: str, *, gpu: bool | None) -> Step:
     """The tools load the 16-bit model and write the result (llm-compressor memory guide)."""
     disk = material.source_bytes + material.file_bytes
-    return Step(command, result, tool, disk, material.sixteen_bytes, gpu)
+    return Step(command, result, tool, disk, material.sixteen_bytes, gpu, _WHOLE)
 
 
 def _checks(material: Material, result: str) -> tuple[Check, ...]:
@@ -77,7 +81,11 @@ def _checks(material: Material, result: str) -> tuple[Check, ...]:
     evaluate = "lm_eval --model vllm --tasks wikitext --batch_size auto --model_args pretrained="
     return (
         Check(f"du -sb {result}", size),
-        Check(f"{evaluate}{result}", f"the same with pretrained={material.model}, then compare"),
+        Check(
+            f"{evaluate}{result}",
+            f"the same with pretrained={material.model}, then compare",
+            LM_EVAL,
+        ),
     )
 
 
@@ -134,10 +142,10 @@ def _group(layout: WeightLayout) -> int:
 
 
 def _auto_round(material: Material, layout: WeightLayout) -> Recipe:
-    result = f"{material.name}-{layout.name}"
+    # It names the folder itself: model, bits and group size of the scheme.
+    result = f"{material.name}-w4g128"
     command = (
-        f"auto-round --model {material.model} --scheme W4A16 --format auto_round "
-        f"--output_dir {result}"
+        f"auto-round --model {material.model} --scheme W4A16 --format auto_round --output_dir ."
     )
     return Recipe(
         (_made(material, AUTO_ROUND, command, result, gpu=True),),
@@ -168,9 +176,14 @@ _NO_FILE: Final = "quantized while loading: no file is written"
 
 def _by_vllm(material: Material) -> Recipe:
     command = f"vllm serve {material.model} --quantization bitsandbytes"
-    step = Step(command, "the running server", VLLM, material.source_bytes, None, True)
+    step = _loading(command, "the running server", VLLM, material)
     expect = f"its log says that the weights take about {material.file_bytes:,} bytes"
     return Recipe((step,), (Check("", expect),), note=_NO_FILE)
+
+
+def _loading(command: str, makes: str, tool: Tool, material: Material) -> Step:
+    size = material.source_bytes
+    return Step(command, makes, tool, size, size, True, _MAPPED)
 
 
 def _at_load(material: Material, layout: WeightLayout) -> Recipe | None:
@@ -193,7 +206,7 @@ def _at_load(material: Material, layout: WeightLayout) -> Recipe | None:
         f"quantization_config={config})",
         "print(model.get_memory_footprint())",
     )
-    step = Step(command, "the loaded model", BITSANDBYTES, material.source_bytes, None, True)
+    step = _loading(command, "the loaded model", BITSANDBYTES, material)
     expect = f"prints about {material.file_bytes:,}, its weights in bytes"
     return Recipe((step,), (Check("", expect),), note=_NO_FILE)
 

@@ -18,6 +18,10 @@ _SIXTEEN: Final = "bf16.gguf"
 _CALIBRATION: Final = "plain text of the kind and languages you use, as calibration.txt"
 _LOGITS: Final = "11 to 37 GiB"
 """llama.cpp tools/perplexity/README.md: 11 GiB for Llama 2's 32,000, 37 for Llama 3's 128,000."""
+_TEXT: Final = "sh scripts/get-wikitext-2.sh"
+"""In the folder of llama.cpp; it unpacks wikitext-2-raw/."""
+_ONE_TENSOR: Final = "8 bytes for each element of the largest tensor, held one at a time"
+_WHOLE: Final = "the 16-bit file, mapped"
 
 
 def download(material: Material) -> Step:
@@ -48,7 +52,7 @@ def from_checkpoint(material: Material, recipe: Recipe, folder: str) -> Recipe:
     """A GGUF file of a format that llama-quantize cannot make, from a checkpoint in it."""
     result = f"model-{material.format}.gguf"
     command = f"python convert_hf_to_gguf.py {folder} --outtype auto --outfile {result}"
-    convert = Step(command, result, LLAMA_CPP, material.file_bytes, None, False)
+    convert = _by_tensor(command, result, material.file_bytes, material)
     return replace(
         recipe,
         steps=(*recipe.steps, convert),
@@ -59,7 +63,13 @@ def from_checkpoint(material: Material, recipe: Recipe, folder: str) -> Recipe:
 def _convert(material: Material, outtype: str, outfile: str) -> Step:
     command = f"python convert_hf_to_gguf.py {_SOURCE} --outtype {outtype}"
     size = material.file_bytes if material.native else material.sixteen_bytes
-    return Step(f"{command} --outfile {outfile}", outfile, LLAMA_CPP, size, None, False)
+    return _by_tensor(f"{command} --outfile {outfile}", outfile, size, material)
+
+
+def _by_tensor(command: str, makes: str, disk_bytes: int, material: Material) -> Step:
+    """A step of llama.cpp that holds one tensor at a time (the converter unless --no-lazy)."""
+    ram = material.largest_bytes
+    return Step(command, makes, LLAMA_CPP, disk_bytes, ram, False, _ONE_TENSOR)
 
 
 def _quantize(material: Material, decoded: DecodedTag, result: str) -> Iterator[Step]:
@@ -68,7 +78,8 @@ def _quantize(material: Material, decoded: DecodedTag, result: str) -> Iterator[
     if material.imatrix:
         matrix = "imatrix.gguf"
         command = f"llama-imatrix -m {_SIXTEEN} -f calibration.txt -o {matrix} -ngl 99"
-        yield Step(command, matrix, LLAMA_CPP, None, material.sixteen_bytes, False)
+        ram = material.sixteen_bytes
+        yield Step(command, matrix, LLAMA_CPP, None, ram, False, _WHOLE)
         options = f"--imatrix {matrix} "
     ends = decoded.embedding_and_output
     if ends is not None:
@@ -77,7 +88,7 @@ def _quantize(material: Material, decoded: DecodedTag, result: str) -> Iterator[
     # Outside GGUF MXFP4 is a layout; llama-quantize calls the mixture of a model MXFP4_MOE.
     kind = decoded.base_file_type or "MXFP4_MOE"
     command = f"llama-quantize {options}{_SIXTEEN} {result} {kind}"
-    yield Step(command, result, LLAMA_CPP, material.file_bytes, material.largest_bytes, False)
+    yield _by_tensor(command, result, material.file_bytes, material)
 
 
 def _projector(material: Material) -> Step:
@@ -90,7 +101,8 @@ def _checks(material: Material, result: str, *, quantized: bool) -> Iterator[Che
     yield Check(f"ls -l {result}", f"about {material.file_bytes:,} bytes")
     if not quantized:
         return
-    base = f"llama-perplexity -m {_SIXTEEN} -f wiki.test.raw"
+    yield Check(_TEXT, "the text")
+    base = f"llama-perplexity -m {_SIXTEEN} -f wikitext-2-raw/wiki.test.raw"
     yield Check(f"{base} --kl-divergence-base base.kld", _LOGITS)
     compare = f"llama-perplexity -m {result} --kl-divergence-base base.kld --kl-divergence"
     yield Check(compare, "mean KLD")

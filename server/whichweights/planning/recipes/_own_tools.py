@@ -1,13 +1,18 @@
-"""Formats with a tool of their own: MLX and EXL3."""
+"""Formats with a tool of their own: MLX, EXL2 and EXL3."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from whichweights.planning.formats import Spread, WeightLayout
 from whichweights.planning.recipes._gguf import download
 from whichweights.planning.recipes._shapes import Check, Material, Recipe, Step
-from whichweights.planning.recipes._tools import EXLLAMAV3, MLX_LM
+from whichweights.planning.recipes._tools import EXLLAMAV2, EXLLAMAV3, MLX_LM
 
-__all__ = ["exl3_recipe", "mlx_recipe"]
+__all__ = ["exl2_recipe", "exl3_recipe", "mlx_recipe"]
+
+_BOTH: Final = "at most: the checkpoint, loaded lazily, and the result"
+_CHECKPOINT: Final = "at most: the checkpoint, read layer by layer, with its calibration states"
 
 
 def mlx_recipe(material: Material, layout: WeightLayout) -> Recipe:
@@ -24,7 +29,7 @@ def mlx_recipe(material: Material, layout: WeightLayout) -> Recipe:
     size = f"about {material.file_bytes:,} bytes"
     compare = f"the same with --model {material.model}, then compare"
     return Recipe(
-        (Step(command, result, MLX_LM, disk, None, False),),
+        (Step(command, result, MLX_LM, disk, disk, False, _BOTH),),
         (
             Check(f"du -sk {result}", size),
             Check(f"mlx_lm.perplexity --model {result} --num-samples 256", compare),
@@ -40,10 +45,27 @@ def exl3_recipe(material: Material, layout: WeightLayout) -> Recipe:
         f"python -m exllamav3.conversion.convert_model -i source -o {result} "
         f"-w {result}-work -b {layout.bits:g} -hb 6"
     )
-    convert = Step(command, result, EXLLAMAV3, 2 * material.file_bytes, None, True)
+    disk, ram = 2 * material.file_bytes, material.sixteen_bytes
+    convert = Step(command, result, EXLLAMAV3, disk, ram, True, _CHECKPOINT)
     return Recipe(
         (download(material), convert),
         (Check(f"du -sb {result}", f"about {material.file_bytes:,} bytes"),),
         calibration="the converter brings its own text",
         duration="minutes for small models, hours from 70 B up, on one RTX 4090 (its README)",
+    )
+
+
+def exl2_recipe(material: Material, layout: WeightLayout) -> Recipe:
+    """The older converter: it measures every layer at several widths, then packs the choice."""
+    result = f"{material.name}-{layout.name}"
+    command = (
+        f"python -m exllamav2.conversion.convert_exl2 -i source -o {result}-work "
+        f"-cf {result} -b {layout.bits:g} -hb 6"
+    )
+    disk, ram = 2 * material.file_bytes, material.sixteen_bytes
+    convert = Step(command, result, EXLLAMAV2, disk, ram, True, _CHECKPOINT)
+    return Recipe(
+        (download(material), convert),
+        (Check(f"du -sb {result}", f"about {material.file_bytes:,} bytes"),),
+        calibration="the converter brings its own text",
     )

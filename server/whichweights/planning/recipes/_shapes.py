@@ -56,7 +56,8 @@ class Material:
 @dataclass(frozen=True, slots=True)
 class Step:
     """One command. Bytes it adds on the disk and its peak of system memory; None is unknown or,
-    for a download, too small to matter. `gpu`: whether one is needed."""
+    for a download, too small to matter. `gpu`: whether one is needed. `ram_from`: what the memory
+    follows from."""
 
     command: str
     makes: str
@@ -64,15 +65,17 @@ class Step:
     disk_bytes: int | None
     ram_bytes: int | None
     gpu: bool | None
+    ram_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """A command that shows whether the result is right, and what to expect of it; without a
-    command the last step prints it."""
+    command the last step prints it. `tool`: the program, where the steps do not use it."""
 
     command: str
     expect: str
+    tool: Tool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,11 @@ class Recipe:
     def tools(self) -> tuple[Tool, ...]:
         """The tools in the order of their use, each once."""
         return tuple(dict.fromkeys(step.tool for step in self.steps))
+
+    @property
+    def checking_tools(self) -> tuple[Tool, ...]:
+        """The tools that only the checks use."""
+        return tuple(dict.fromkeys(check.tool for check in self.checks if check.tool is not None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from whichweights_schemas.errors import UnknownQuantization
 BITS = {
     "bnb-NF4": 4.5, "bnb-FP4": 4.5, "bnb-NF4-DQ": 4.126953125, "bnb-Int8": 8.0,
     "GPTQ-Int4": 4.15625, "GPTQ-Int4-g64": 4.3125, "GPTQ-Int4-g32": 4.625, "GPTQ-Int8": 8.1875,
-    "GPTQ-Int4-per-channel": 4.0, "AWQ-Int4": 4.15625, "W4A16": 4.125, "W8A8-INT8": 8.0,
+    "GPTQ-Int4-per-channel": 4.0, "AWQ-Int4": 4.15625, "W4A16": 4.125, "W8A16": 8.125,
+    "W8A8-INT8": 8.0,
     "FP8": 8.0, "FP8-dynamic": 8.0, "FP8-block": 8.001953125, "NVFP4": 4.5, "MXFP4": 4.25,
     "MXFP8": 8.25, "HQQ-Int4": 4.5, "torchao-Int4": 4.25, "torchao-Int4-g32": 5.0,
     "torchao-Int8": 8.0, "MLX-4bit": 4.5, "MLX-4bit-g32": 5.0, "MLX-4bit-g128": 4.25,

@@ -44,7 +44,8 @@ NAMES: dict[str, str] = {
     "mlx-community/Qwen3-8B-bf16": "BF16",
     "Qwen/Qwen3-8B-FP8": "FP8", "RedHatAI/Meta-Llama-3.1-8B-FP8-dynamic": "FP8-dynamic",
     "deepseek fp8 block": "FP8-block", "nvidia/Llama-3.1-8B-NVFP4": "NVFP4", "FP4": "NVFP4",
-    "mxfp4": "MXFP4", "RedHatAI/x-quantized.w4a16": "W4A16", "x-quantized.w8a8": "W8A8-INT8",
+    "mxfp4": "MXFP4", "RedHatAI/x-quantized.w4a16": "W4A16", "x-quantized.w8a16": "W8A16",
+    "x-quantized.w8a8": "W8A8-INT8",
     "x-w8a8-fp8": "FP8", "unsloth/x-unsloth-bnb-4bit": "bnb-NF4-DQ",
     "unsloth/x-bnb-4bit": "bnb-NF4", "nf4": "bnb-NF4", "llm.int8": "bnb-Int8",
     "LoneStriker/x-4.65bpw-h6-exl2": "EXL2-4.65bpw", "4.0bpw": "EXL2-4.0bpw",
@@ -179,7 +180,9 @@ def test_a_bare_width_fits_several_formats_and_none_is_picked(text: str, one_of_
     assert caught.value.field == "quantization"
 
 
-@pytest.mark.parametrize(("text", "nearest"), [("Q4_K_N", "Q4_K_M"), ("IQ4_XZ", "IQ4_XS")])
+@pytest.mark.parametrize(
+    ("text", "nearest"), [("Q4_K_N", "Q4_K_M"), ("Q4_K_MM", "Q4_K_M"), ("IQ4_XZ", "IQ4_XS")]
+)
 def test_a_misspelt_tag_gets_the_nearest_names(text: str, nearest: str) -> None:
     with pytest.raises(UnknownQuantization) as caught:
         decode_tag(text)
@@ -188,7 +191,7 @@ def test_a_misspelt_tag_gets_the_nearest_names(text: str, nearest: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["mlx", "x-exl3", "torchao", "bitsandbytes", "gptq-3bit", "awq-8bit", "w8a16", "9bit mlx",
+    ["mlx", "x-exl3", "torchao", "bitsandbytes", "gptq-3bit", "awq-8bit", "w4a8", "9bit mlx",
      "9.5bpw", "meta-llama/Llama-3.1-8B", "gguf", "native", "", "   ", "q" * 1_000_000],
     ids=lambda text: text[:20],
 )  # fmt: skip
