@@ -19,6 +19,7 @@ from whichweights_schemas.tools._forms import (
     TokensOrZero,
     as_list,
     as_mapping,
+    as_names,
     choice,
     clean_name,
     number,
@@ -89,6 +90,20 @@ def test_a_boolean_is_no_number(value: bool):
 )
 def test_a_scalar_is_a_list_of_one(value: object, expected: object):
     assert as_list(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("de", ["de"]),
+        ("de, sw,pt-BR", ["de", " sw", "pt-BR"]),
+        ('["de, sw"]', ["de, sw"]),
+        (["de, sw"], ["de, sw"]),
+        ("./models/a,b.gguf", ["./models/a,b.gguf"]),
+    ],
+)
+def test_names_may_be_separated_by_commas(value: object, expected: object):
+    assert as_names(value) == expected
 
 
 @pytest.mark.parametrize("value", ["[a]", "[1,]", "[" * 100_000 + "]" * 100_000])

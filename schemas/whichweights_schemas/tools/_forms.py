@@ -1,8 +1,9 @@
 """The lossless forms an argument may take, and how each becomes canonical.
 
-Accepted: a scalar where a list is expected, a list given as a JSON string, "8192" and 8192.0 for
-8192, "32k" for 32,768 and "1m" for 1,048,576, any case of a named choice. Everything lossy
-("1,5", which is 1.5 to half of the world) is refused with a sentence that a caller can act on.
+Accepted: a scalar where a list is expected, a list given as a JSON string, names separated by
+commas where a list of names is expected, "8192" and 8192.0 for 8192, "32k" for 32,768 and "1m" for
+1,048,576, any case of a named choice. Everything lossy ("1,5", which is 1.5 to half of the world)
+is refused with a sentence that a caller can act on.
 """
 
 from __future__ import annotations
@@ -71,6 +72,18 @@ def as_list(value: object) -> object:
     return cast("Sequence[object]", value)
 
 
+def as_names(value: object) -> object:
+    """A list of names from any form of a list, or from "de, sw, pt-BR". A path keeps its commas."""
+    found = as_list(value)
+    if (
+        isinstance(value, str)
+        and found == [value]
+        and not value.strip().startswith(("/", ".", "~"))
+    ):
+        return value.split(",")
+    return found
+
+
 def as_mapping(value: object) -> object:
     """An object from a JSON object in a string."""
     if isinstance(value, str) and value.strip().startswith("{"):
@@ -108,8 +121,8 @@ def clean_name(value: object) -> object:
 
 
 Name = Annotated[str, BeforeValidator(clean_name)]
-Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=16), BeforeValidator(as_list)]
-NamesOrNone = Annotated[tuple[Name, ...], Field(max_length=64), BeforeValidator(as_list)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=16), BeforeValidator(as_names)]
+NamesOrNone = Annotated[tuple[Name, ...], Field(max_length=64), BeforeValidator(as_names)]
 Tokens = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(whole_number)]
 TokensOrZero = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(whole_number)]
 DailyTokens = Annotated[int, Field(ge=0, le=10**13), BeforeValidator(whole_number)]

@@ -9,7 +9,14 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from whichweights_schemas._base import Shape
 from whichweights_schemas.evidence import is_none
 from whichweights_schemas.tools._common import ToolArguments, ToolResult
-from whichweights_schemas.tools._forms import Count, DailyTokens, Name, as_list, whole_number
+from whichweights_schemas.tools._forms import (
+    Count,
+    DailyTokens,
+    Name,
+    as_list,
+    as_names,
+    whole_number,
+)
 
 CountMethod = Literal["exact", "rendered", "rule", "api", "estimate"]
 
@@ -68,7 +75,7 @@ class CountTokensArguments(ToolArguments):
     """How many tokens does this text (or these messages) have?"""
 
     models: Annotated[
-        tuple[Name, ...], Field(min_length=1, max_length=8), BeforeValidator(as_list)
+        tuple[Name, ...], Field(min_length=1, max_length=8), BeforeValidator(as_names)
     ] = Field(description="1-8 model ids, .gguf files or encodings (o200k_base …)")
     text: Text | None = None
     messages: Annotated[tuple[Message, ...], BeforeValidator(as_list)] | None = Field(

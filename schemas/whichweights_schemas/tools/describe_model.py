@@ -10,7 +10,7 @@ from whichweights_schemas._base import Shape
 from whichweights_schemas.api_models import ApiModel
 from whichweights_schemas.models import ModelFile, ModelRelative
 from whichweights_schemas.tools._common import ToolArguments, ToolResult
-from whichweights_schemas.tools._forms import Name, as_list, choice
+from whichweights_schemas.tools._forms import Name, as_names, choice
 
 Section = Literal[
     "architecture", "parameters", "cache", "context", "license", "skills", "files", "relatives"
@@ -23,7 +23,7 @@ class DescribeModelArguments(ToolArguments):
     model: Name = Field(description="Hub repo id, catalogue alias, or a hosted model's id")
     fields: Annotated[
         tuple[Annotated[Section, BeforeValidator(choice(licence="license"))], ...],
-        BeforeValidator(as_list),
+        BeforeValidator(as_names),
         Field(max_length=8),
     ] = Field(default=(), description="Only these sections; default all")
 

@@ -15,7 +15,7 @@ from whichweights_schemas.tools._forms import (
     NamesOrNone,
     Number,
     Tokens,
-    as_list,
+    as_names,
     choice,
 )
 from whichweights_schemas.tools.estimate_vram import Verdict, WorkloadChoice
@@ -44,7 +44,9 @@ class RecommendModelArguments(ToolArguments):
     accelerators: Names = ("live",)
     deployment: Annotated[Literal["local", "api", "either"], BeforeValidator(choice())] = "local"
     license: Annotated[Literal["any", "commercial", "open"], BeforeValidator(choice())] = "any"
-    requires: Annotated[tuple[Requirement, ...], Field(max_length=3), BeforeValidator(as_list)] = ()
+    requires: Annotated[
+        tuple[Requirement, ...], Field(max_length=3), BeforeValidator(as_names)
+    ] = ()
     min_tokens_per_second: Annotated[Number, Field(ge=0, le=100_000)] = 0
     input_tokens_per_day: DailyTokens = 0
     output_tokens_per_day: DailyTokens = 0
