@@ -15,6 +15,7 @@ __all__ = [
     "LLAMA_CPP_OVERRIDE_TENSOR",
     "LLAMA_CPP_STREAMS",
     "LLAMA_CPP_WINDOWS",
+    "OLLAMA_WINDOWS",
     "TRANSFORMERS_LAST_LOGITS",
     "TRANSFORMERS_LEAN_PREFILL",
     "TRANSFORMERS_WINDOWS",
@@ -80,6 +81,10 @@ VLLM_LEAN_SAMPLER: Final[Version] = (0, 17)
 
 VLLM_MORE_NON_TORCH: Final[Version] = (0, 18)
 """Non-torch memory rises from 0.13 to 0.25 GiB at one GPU, 0.55 to 2.1 at several."""
+
+OLLAMA_WINDOWS: Final[Version] = (0, 6)
+"""ollama's own engine, which came with Gemma 3 (March 2025), caps window layers before llama.cpp
+did: parallel x window + batch cells (1.6 GiB printed for Gemma-3-27B at 8,192 and two slots)."""
 
 _OLLAMA_BUILDS: Final[tuple[tuple[Version, int], ...]] = (
     ((0, 3), 3400),
