@@ -16,6 +16,7 @@ __all__ = [
     "LLAMA_CPP_STREAMS",
     "LLAMA_CPP_WINDOWS",
     "OLLAMA_WINDOWS",
+    "TRANSFORMERS_CURRENT",
     "TRANSFORMERS_LAST_LOGITS",
     "TRANSFORMERS_LEAN_PREFILL",
     "TRANSFORMERS_WINDOWS",
@@ -62,6 +63,10 @@ TRANSFORMERS_LAST_LOGITS: Final[Version] = (4, 45)
 
 TRANSFORMERS_LEAN_PREFILL: Final[Version] = (4, 50)
 """Qwen's tables of 4.46 show four MLP widths at prefill, those of 4.51 hardly any."""
+
+TRANSFORMERS_CURRENT: Final[Version] = (5,)
+"""From here the prefill rule measured with 5.17.0 on one H100 (2026-11-27) holds, and an MLA model
+caches its compressed rows; 4.x caches the keys and values of every head (its docs)."""
 
 TRANSFORMERS_WINDOWS: Final[Version] = (4, 56)
 """The default cache caps window layers (transformers PR 40039, merged in August 2025)."""

@@ -10,6 +10,7 @@ from whichweights.planning.engine_versions import (
     LLAMA_CPP_MLA_KEYS_ONLY,
     LLAMA_CPP_WINDOWS,
     OLLAMA_WINDOWS,
+    TRANSFORMERS_CURRENT,
     TRANSFORMERS_WINDOWS,
     before,
     before_build,
@@ -231,11 +232,11 @@ def _keeps_windows_whole(settings: Settings) -> bool:
 
 
 def _engine_entry(row: CacheRow, kind: KvType, settings: Settings) -> int:
-    """Bytes of one cell under the engine's rule: transformers and early llama.cpp builds keep more
-    of an MLA row ("naive" attention, transformers docs, model_doc/deepseek_v3)."""
+    """Bytes of one cell under the engine's rule: early llama.cpp builds keep more of an MLA row,
+    and so does transformers 4 ("naive" attention, its docs on deepseek_v3)."""
     size = _entry_bytes(row, kind)
     engine, version = settings.engine, settings.engine_version
-    if row.full_heads and engine == "transformers":
+    if row.full_heads and engine == "transformers" and before(version, TRANSFORMERS_CURRENT):
         return _row_bytes(row.full_heads, kind)
     if not row.full_heads or engine not in ("llama.cpp", "ollama") or is_fork(version):
         return size
@@ -345,7 +346,7 @@ def _engine_note(settings: Settings, windows: bool, uncertain: bool, more: bool)
         case "vllm" if windows:
             return "vLLM may page window layers together with full ones and charge them in full"
         case "transformers" if more and not windows:
-            return "transformers caches the keys and values of every head, not the compressed row"
+            return "transformers 4 caches the keys and values of every head, not the compressed row"
         case "transformers" if more:
             return "this version keeps window layers at full length"
         case _:

@@ -296,11 +296,17 @@ def test_growth_is_what_one_more_token_adds(spec: ModelSpec, context: int):
     assert growth == needs(spec, context + 1) - needs(spec, context)
 
 
-def test_transformers_caches_every_head_of_latent_attention():
+def test_transformers_4_caches_every_head_of_latent_attention_and_5_the_compressed_row():
     """61 layers x 128 heads x (192 key + 128 value elements) x 2 bytes: the "naive" attention
-    that transformers' page on DeepSeek-V3 speaks of, 57 times the compressed row."""
-    settings = resolve_settings(deployment("transformers", "FP8-block", 8192))[0]
-    found = cache_bytes(DEEPSEEK_V3, settings)
+    that the page of transformers on DeepSeek-V3 speaks of, 71 times the compressed row."""
+
+    def cached(version: str) -> CacheBytes:
+        options = EngineOptions(engine_version=version)
+        given = deployment("transformers", "FP8-block", 8192, options=options)
+        return cache_bytes(DEEPSEEK_V3, resolve_settings(given)[0])
+
+    assert cached("5.17.0").allocated == 8192 * 70_272
+    found = cached("4.57.0")
 
     assert found.allocated == 8192 * 61 * 128 * (192 + 128) * 2
     assert found.needs == 8192 * 70_272
