@@ -199,7 +199,9 @@ class TrainingPlanner:
             return ()
         if recipe.workload != "full_finetune":
             return ()
-        states = sum(part.bytes // cut for part, cut in self._state_cuts if part.group == "optimizer")
+        states = sum(
+            part.bytes // cut for part, cut in self._state_cuts if part.group == "optimizer"
+        )
         layers = self.count if recipe.sharding == "layers" else 1
         alive = sum(
             part.bytes // (layers if part.name in FOLLOWS_LAYERS else 1)
