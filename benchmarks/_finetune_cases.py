@@ -112,6 +112,10 @@ _KNOWN_LENGTHS = ("QwenLM", "huggingface/peft", "Lightning-AI", "modelscope", "p
 """Sources whose samples reach the stated length; the others state a maximum."""
 
 
+_BEFORE_5 = "4.0"
+"""Sources that name no version: all of 2023 to 2025, before transformers 5 and its loss."""
+
+
 class Unusable(Exception):
     """The row does not say enough to plan it; the text is the reason."""
 
@@ -217,7 +221,10 @@ def _deployment(case: Case) -> Deployment:
         quantization=quantization,
         context_tokens=case.row["sequence_tokens"],
         concurrent_sequences=case.get("sequences") or 1,
-        options=EngineOptions(flash_attention=case.row["model"] not in _EAGER),
+        options=EngineOptions(
+            flash_attention=case.row["model"] not in _EAGER,
+            engine_version=case.get("engine_version") or _BEFORE_5,
+        ),
         training=TrainingOptions.model_validate(_switches(case, workload)),
         accelerators=(device,) * count if count > 1 else (),
     )

@@ -15,6 +15,7 @@ from _pairs import (
     simple_rules,
 )
 from _planned_llama_cpp import llama_cpp_pairs
+from _planned_tables import ollama_pairs, other_table_pairs
 
 from whichweights.planning.memory_types import MemoryPlan
 from whichweights_schemas.deployment import Engine, KvCacheType
@@ -30,6 +31,8 @@ def pairs(case: Case, spec: ModelSpec) -> list[Pair]:
             return llama_cpp_pairs(case, spec)
         case "vllm_log":
             return _vllm(case, spec)
+        case "ollama_log":
+            return ollama_pairs(case, spec)
         case "sglang_log":
             return _sglang(case, spec)
         case "transformers_infer":
@@ -174,7 +177,7 @@ def _sglang(case: Case, spec: ModelSpec) -> list[Pair]:
 def _transformers(case: Case, spec: ModelSpec) -> list[Pair]:
     engine = case.row["engine"]
     if engine not in ("transformers", "mlx-lm"):
-        raise Unplannable(f"engine {engine} is not planned")
+        return other_table_pairs(case, spec)
     if case.get("kv_cache_type") not in (None, "f16", "bf16"):
         raise Unplannable(f"KV cache {case.get('kv_cache_type')} in transformers")
     context, prompt = case.get("context_tokens"), case.get("prompt_tokens")

@@ -16,7 +16,7 @@ import anyio
 from _cases import Case, Matcher, load_cases
 from _families import family_of
 from _pairs import GIB, MIB, Unplannable, plan_case, roomy_devices
-from _planned import pairs
+from _planned import Pair, pairs
 from _tables import median, percentile, table
 
 from whichweights.planning._settings import resolve_settings
@@ -31,6 +31,7 @@ from whichweights.planning.engine_versions import (
     before,
 )
 from whichweights.planning.memory_types import Settings
+from whichweights_schemas.attention import LatentAttention
 from whichweights_schemas.deployment import Deployment, EngineOptions
 from whichweights_schemas.errors import WhichweightsError
 from whichweights_schemas.models import ModelSpec
@@ -288,37 +289,69 @@ def fits(cases: Sequence[tuple[Case, ModelSpec]]) -> list[Fit]:
     bytes_name, wide_now = "vllm.WIDE_BYTES", (WIDE_BYTES,)
     wide_rows, early_rows = vllm_rows(cases, wide, True), vllm_rows(cases, early, True)
     now_rows, older_rows = transformers_rows(cases, current), transformers_rows(cases, middle)
+    fork = fork_rows(cases)
     by_small = searched([step / 10 for step in range(61)])
     return [
         Fit("vLLM >= 0.17 activation peak", "vllm.LEAN", LEAN, lean_rows, linear(_LEAN_PRIOR)),
         Fit("vLLM 0.11 to 0.16 activation peak", bytes_name, wide_now, wide_rows, proportional),
         Fit("vLLM < 0.11 activation peak", bytes_name, wide_now, early_rows, proportional),
+        Fit(
+            "llama.cpp compute, MLA (by thread)", "llama_cpp, 1 = rule", (1.0,), fork, proportional
+        ),
         Fit("transformers >= 4.50 peak", "transformers.LEAN_K", (LEAN_K,), now_rows, by_small),
         Fit("transformers 4.45 to 4.49 peak", "transformers.K", (K,), older_rows, by_small),
     ]
 
 
+def split_of(case: Case, spec: ModelSpec) -> str:
+    """What a row is left out with: its family; a size of Qwen's tables; a thread of the fork's
+    logs, nearly all of which are about one model on many machines."""
+    if case.kind == "transformers_infer":
+        return _generation(spec)
+    if case.kind == "llamacpp_log" and "ik_llama" in case.source:
+        return case.source.rsplit(" ", 1)[-1]
+    return family_of(case.get("base") or case.row["model"])
+
+
 def rule_residuals(cases: Sequence[tuple[Case, ModelSpec]]) -> list[list[object]]:
-    """Rules without a fitted constant: spread of measured over planned, and how a band made of the
-    other families' spread covers each family."""
-    groups: dict[str, list[tuple[str, float]]] = {}
+    """Rules as planned: the spread of measured over planned, how a band made of the other groups'
+    spread covers each group, and how the stated band does."""
+    groups: dict[str, list[tuple[str, Pair]]] = {}
     for case, spec in cases:
         try:
             found = pairs(case, spec)
         except (Unplannable, WhichweightsError):
             continue
-        family = family_of(case.get("base") or case.row["model"])
-        if case.kind == "transformers_infer":
-            family = _generation(spec)
         for pair in found:
-            groups.setdefault(pair.quantity, []).append((family, pair.measured / pair.planned))
+            groups.setdefault(pair.quantity, []).append((split_of(case, spec), pair))
     rows: list[list[object]] = []
-    for quantity, ratios in groups.items():
+    for quantity, members in groups.items():
+        ratios = [(name, pair.measured / pair.planned) for name, pair in members]
         low, high = band_of([ratio for _, ratio in ratios])
-        share = coverage_left_out(ratios)
-        families = len({family for family, _ in ratios})
-        rows.append([quantity, len(ratios), families, f"{low:.3f} to {high:.3f}", share])
+        stated = 100 * sum(pair.in_band for _, pair in members) / len(members)
+        count = len({name for name, _ in ratios})
+        edges = f"{low:.3f} to {high:.3f}"
+        rows.append([quantity, len(ratios), count, edges, coverage_left_out(ratios), stated])
     return rows
+
+
+def fork_rows(cases: Sequence[tuple[Case, ModelSpec]]) -> tuple[Row, ...]:
+    """Compute buffers of logs with experts in system memory, times one factor on the rule."""
+    found: list[Row] = []
+    for case, spec in cases:
+        if case.kind != "llamacpp_log" or not any(
+            isinstance(block.attention, LatentAttention) for block in spec.blocks
+        ):
+            continue
+        try:
+            planned = pairs(case, spec)
+        except (Unplannable, WhichweightsError):
+            continue
+        for pair in planned:
+            if pair.quantity.startswith("llama.cpp compute"):
+                terms = (pair.planned,)
+                found.append(Row(split_of(case, spec), pair.measured, _sum(terms), terms))
+    return tuple(found)
 
 
 def main() -> None:
@@ -329,7 +362,7 @@ def main() -> None:
     families = [row for fit in found for row in by_family(fit)]
     print(table("The same by family", ("kind", "left out", "n", "MAPE %"), families))
     print(table("Constants", ("literal", "fitted on all", "in the code"), map(literal, found)))
-    head = ("quantity", "n", "families", "band, measured / planned", "covered left out %")
+    head = ("quantity", "n", "groups", "measured / planned", "covered left out %", "stated band %")
     print(table("Whole quantities as planned", head, rule_residuals(cases)))
 
 

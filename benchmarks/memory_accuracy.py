@@ -3,6 +3,7 @@
     python benchmarks/memory_accuracy.py [--worst N]
 
 Rows the collector marked as unfit are left out; models the catalogue does not have are counted.
+Training runs are planned with factors fitted without their model family.
 """
 
 from __future__ import annotations
@@ -11,17 +12,27 @@ import argparse
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import anyio
 from _cases import Case, Matcher, load_cases
 from _families import family_of
 from _pairs import Pair, Unplannable
 from _planned import pairs
+from _planned_tables import OLLAMA_MODELS
+from _planned_training import QUANTITIES, training_pairs
 from _tables import median, table
 
 from whichweights_schemas.errors import WhichweightsError
 
-KINDS = ("llamacpp_log", "vllm_log", "sglang_log", "transformers_infer", "gguf_size")
+KINDS = (
+    "llamacpp_log",
+    "ollama_log",
+    "vllm_log",
+    "sglang_log",
+    "transformers_infer",
+    "gguf_size",
+)
 _BOUNDS = (0.5, 5, 7, 10, 20)
 _HEAD = ("n", "MAPE %", "median %", *(f"<= {bound} %" for bound in _BOUNDS), "in band")
 _RULES = ("times_1_2", "hf_mem", "accelerate")
@@ -30,12 +41,23 @@ _RULE_NAMES = ("weights x 1.2", "hf-mem style", "accelerate style")
 
 @dataclass(frozen=True)
 class Target:
-    """A bar for one quantity: the share of cases within a bound, or (without one) the MAPE."""
+    """A bar for some quantities: the share of cases within a bound, the MAPE, or the share of
+    cases inside the stated band."""
 
     quantities: tuple[str, ...]
-    bound: float | None
+    bound: float | Literal["MAPE", "band"]
     bar: float
 
+
+TOTALS = (
+    "llama.cpp GPU total, full offload",
+    "llama.cpp GPU total, experts in RAM",
+    "vLLM weights + non-KV",
+    "vLLM KV tokens",
+    "transformers >= 4.46 peak",
+    "transformers < 4.45 peak",
+)
+"""Whole quantities, whose stated band must hold nine of ten cases."""
 
 TARGETS = (
     Target(("llama.cpp KV cache", "vLLM KV bytes per token", "SGLang KV bytes per token"), 0.5, 95),
@@ -43,7 +65,13 @@ TARGETS = (
     Target(("llama.cpp GPU total, experts in RAM",), 5, 80),
     Target(("vLLM weights + non-KV",), 7, 85),
     Target(("vLLM KV tokens",), 7, 85),
-    Target(("transformers >= 4.46 peak",), None, 6),
+    Target(("transformers >= 4.46 peak",), "MAPE", 6),
+    Target(("LoRA peak, real lengths",), "MAPE", 15),
+    *(
+        Target((f"{name}, real lengths", f"{name}, maximum lengths"), "band", 90)
+        for name in QUANTITIES.values()
+    ),
+    *(Target((name,), "band", 90) for name in TOTALS),
 )
 
 
@@ -65,7 +93,7 @@ async def judge(cases: Iterable[Case]) -> Judged:
         if case.excluded:
             judged.excluded[case.kind] += 1
             continue
-        spec = await matcher.spec(case)
+        spec = await matcher.spec(_named(case))
         if spec is None:
             judged.unmatched[case.kind, case.get("base") or case.get("model")] += 1
             continue
@@ -80,6 +108,12 @@ async def judge(cases: Iterable[Case]) -> Judged:
         judged.matched[case.kind] += 1
         judged.pairs.extend((case, pair) for pair in found)
     return judged
+
+
+def _named(case: Case) -> Case:
+    """The case with the model's full name, where a log prints a short one."""
+    base = OLLAMA_MODELS.get(case.row.get("model", ""))
+    return case if base is None else Case({**case.row, "base": base})
 
 
 def statistics(found: Sequence[Pair]) -> list[object]:
@@ -162,18 +196,24 @@ def by_family(judged: Judged) -> str:
 def targets(judged: Judged) -> str:
     rows: list[list[object]] = []
     for target in TARGETS:
-        errors = [abs(p.error) for _, p in judged.pairs if p.quantity in target.quantities]
-        if not errors:
-            continue
-        if target.bound is None:
-            value = sum(errors) / len(errors)
-            bar, kept = f"MAPE <= {target.bar} %", value <= target.bar
-        else:
-            value = 100 * sum(error <= target.bound for error in errors) / len(errors)
-            bar, kept = f"{target.bar} % within {target.bound} %", value >= target.bar
-        name = ", ".join(target.quantities)
-        rows.append([name, len(errors), bar, value, "yes" if kept else "**no**"])
-    return table("Targets", ("quantity", "n", "bar", "is", "kept"), rows)
+        found = [pair for _, pair in judged.pairs if pair.quantity in target.quantities]
+        if found:
+            value, bar = reached(target, found)
+            kept = value <= target.bar if target.bound == "MAPE" else value >= target.bar
+            name = ", ".join(target.quantities)
+            rows.append([name, len(found), bar, value, "met" if kept else "**missed**"])
+    return table("Targets", ("quantity", "n", "bar", "is", "verdict"), rows)
+
+
+def reached(target: Target, found: Sequence[Pair]) -> tuple[float, str]:
+    """What the cases show, in percent, and the bar in words."""
+    if target.bound == "MAPE":
+        return sum(abs(pair.error) for pair in found) / len(found), f"MAPE <= {target.bar} %"
+    if target.bound == "band":
+        share = sum(pair.in_band for pair in found) / len(found)
+        return 100 * share, f"{target.bar} % in the band"
+    share = sum(abs(pair.error) <= target.bound for pair in found) / len(found)
+    return 100 * share, f"{target.bar} % within {target.bound} %"
 
 
 def by_source(judged: Judged) -> str:
@@ -204,9 +244,7 @@ def left_out(judged: Judged) -> str:
         for (kind, name), n in judged.unmatched.most_common()
         if kind in KINDS
     ]
-    rows.extend(
-        [kind, n, reason] for (kind, reason), n in judged.unplanned.most_common() if kind in KINDS
-    )
+    rows.extend([kind, n, reason] for (kind, reason), n in judged.unplanned.most_common())
     return table("Left out", ("kind", "n", "why"), rows)
 
 
@@ -240,6 +278,9 @@ def main() -> None:
     options = parser.parse_args()
     cases = [case for case in load_cases() if case.kind in KINDS]
     judged = anyio.run(judge, cases)
+    trained, untold = anyio.run(training_pairs)
+    judged.pairs.extend(trained)
+    judged.unplanned.update({("finetune", reason): n for reason, n in untold.items()})
     print(coverage(judged, cases))
     print(targets(judged))
     print(by_quantity(judged))

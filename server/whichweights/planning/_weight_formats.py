@@ -15,6 +15,15 @@ from whichweights_schemas.quantization import Quantization
 __all__ = ["GGUF_ENGINES", "WeightFormat", "resolve_format"]
 
 GGUF_ENGINES: Final = frozenset({"llama.cpp", "ollama"})
+_SPELLED: Final = {
+    "FP16": "F16",
+    "FLOAT16": "F16",
+    "BFLOAT16": "BF16",
+    "FP32": "F32",
+    "FLOAT32": "F32",
+}
+"""Other names of plain floats: the Hub and config.json write them so."""
+
 _FLOAT_BYTES: Final = {"F32": 4, "F16": 2, "BF16": 2}
 _MOE_ONLY: Final = frozenset({"MXFP4", "MLX-MXFP4"})
 
@@ -72,6 +81,7 @@ def _native(native: Quantization, engine: Engine) -> WeightFormat:
 
 @lru_cache(maxsize=256)
 def _named(name: str, in_gguf: bool) -> WeightFormat:
+    name = _SPELLED.get(name.upper(), name)
     if name in _FLOAT_BYTES and not in_gguf:
         return WeightFormat(name, "float", float_bytes=_FLOAT_BYTES[name])
     if name == "MXFP4" and in_gguf:

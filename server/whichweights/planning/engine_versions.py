@@ -15,6 +15,8 @@ __all__ = [
     "LLAMA_CPP_OVERRIDE_TENSOR",
     "LLAMA_CPP_STREAMS",
     "LLAMA_CPP_WINDOWS",
+    "OLLAMA_WINDOWS",
+    "TRANSFORMERS_CURRENT",
     "TRANSFORMERS_LAST_LOGITS",
     "TRANSFORMERS_LEAN_PREFILL",
     "TRANSFORMERS_WINDOWS",
@@ -62,6 +64,10 @@ TRANSFORMERS_LAST_LOGITS: Final[Version] = (4, 45)
 TRANSFORMERS_LEAN_PREFILL: Final[Version] = (4, 50)
 """Qwen's tables of 4.46 show four MLP widths at prefill, those of 4.51 hardly any."""
 
+TRANSFORMERS_CURRENT: Final[Version] = (5,)
+"""From here the prefill rule measured with 5.17.0 on one H100 (2026-11-27) holds, and an MLA model
+caches its compressed rows; 4.x caches the keys and values of every head (its docs)."""
+
 TRANSFORMERS_WINDOWS: Final[Version] = (4, 56)
 """The default cache caps window layers (transformers PR 40039, merged in August 2025)."""
 
@@ -80,6 +86,10 @@ VLLM_LEAN_SAMPLER: Final[Version] = (0, 17)
 
 VLLM_MORE_NON_TORCH: Final[Version] = (0, 18)
 """Non-torch memory rises from 0.13 to 0.25 GiB at one GPU, 0.55 to 2.1 at several."""
+
+OLLAMA_WINDOWS: Final[Version] = (0, 6)
+"""ollama's own engine, which came with Gemma 3 (March 2025), caps window layers before llama.cpp
+did: parallel x window + batch cells (1.6 GiB printed for Gemma-3-27B at 8,192 and two slots)."""
 
 _OLLAMA_BUILDS: Final[tuple[tuple[Version, int], ...]] = (
     ((0, 3), 3400),

@@ -9,6 +9,8 @@ from whichweights.planning.engine_versions import (
     LLAMA_CPP_MLA,
     LLAMA_CPP_MLA_KEYS_ONLY,
     LLAMA_CPP_WINDOWS,
+    OLLAMA_WINDOWS,
+    TRANSFORMERS_CURRENT,
     TRANSFORMERS_WINDOWS,
     before,
     before_build,
@@ -203,14 +205,13 @@ def _allocated_tokens(row: CacheRow, settings: Settings) -> int:
     match settings.engine:
         case "llama.cpp" | "ollama":
             cells = _up(context, _CELL_PADDING)
-            if (
-                row.cap is None
-                or settings.full_window_cache
-                or before_build(settings.engine, version, LLAMA_CPP_WINDOWS)
-            ):
+            if row.cap is None or _keeps_windows_whole(settings):
                 return cells
-            room = row.cap + (settings.ubatch_tokens or 0)
-            return min(cells, _up(room, _CELL_PADDING))
+            batch = settings.ubatch_tokens or 0
+            if settings.engine == "ollama":
+                # One cache for all sequences: the batch stands beside their windows once.
+                batch = -(-batch // settings.concurrent_sequences)
+            return min(cells, _up(row.cap + batch, _CELL_PADDING))
         case "transformers" if row.cap is not None and before(version, TRANSFORMERS_WINDOWS):
             return context
         case "mlx" if row.cap is None:
@@ -221,13 +222,23 @@ def _allocated_tokens(row: CacheRow, settings: Settings) -> int:
             return needed
 
 
+def _keeps_windows_whole(settings: Settings) -> bool:
+    """Whether llama.cpp, or the engine of this ollama release, gives window layers every cell."""
+    if settings.full_window_cache:
+        return True
+    if settings.engine == "ollama":
+        return before(settings.engine_version, OLLAMA_WINDOWS)
+    return before_build(settings.engine, settings.engine_version, LLAMA_CPP_WINDOWS)
+
+
 def _engine_entry(row: CacheRow, kind: KvType, settings: Settings) -> int:
-    """Bytes of one cell under the engine's rule: early llama.cpp builds keep more of an MLA row."""
+    """Bytes of one cell under the engine's rule: early llama.cpp builds keep more of an MLA row,
+    and so does transformers 4 ("naive" attention, its docs on deepseek_v3)."""
     size = _entry_bytes(row, kind)
-    if not row.full_heads or settings.engine not in ("llama.cpp", "ollama"):
-        return size
     engine, version = settings.engine, settings.engine_version
-    if is_fork(version):
+    if row.full_heads and engine == "transformers" and before(version, TRANSFORMERS_CURRENT):
+        return _row_bytes(row.full_heads, kind)
+    if not row.full_heads or engine not in ("llama.cpp", "ollama") or is_fork(version):
         return size
     if before_build(engine, version, LLAMA_CPP_MLA):
         return _row_bytes(row.full_heads, kind)
@@ -334,6 +345,8 @@ def _engine_note(settings: Settings, windows: bool, uncertain: bool, more: bool)
             return "allocated in pages of 16 tokens"
         case "vllm" if windows:
             return "vLLM may page window layers together with full ones and charge them in full"
+        case "transformers" if more and not windows:
+            return "transformers 4 caches the keys and values of every head, not the compressed row"
         case "transformers" if more:
             return "this version keeps window layers at full length"
         case _:

@@ -294,3 +294,35 @@ def test_fewer_bits_in_the_cache_never_need_more(spec: ModelSpec, context: int):
 def test_growth_is_what_one_more_token_adds(spec: ModelSpec, context: int):
     growth = growth_per_token(spec, settings(context))
     assert growth == needs(spec, context + 1) - needs(spec, context)
+
+
+def test_transformers_4_caches_every_head_of_latent_attention_and_5_the_compressed_row():
+    """61 layers x 128 heads x (192 key + 128 value elements) x 2 bytes: the "naive" attention
+    that the page of transformers on DeepSeek-V3 speaks of, 71 times the compressed row."""
+
+    def cached(version: str) -> CacheBytes:
+        options = EngineOptions(engine_version=version)
+        given = deployment("transformers", "FP8-block", 8192, options=options)
+        return cache_bytes(DEEPSEEK_V3, resolve_settings(given)[0])
+
+    assert cached("5.17.0").allocated == 8192 * 70_272
+    found = cached("4.57.0")
+
+    assert found.allocated == 8192 * 61 * 128 * (192 + 128) * 2
+    assert found.needs == 8192 * 70_272
+    assert found.note
+    assert "every head" in found.note
+
+
+def test_ollama_since_its_own_engine_gives_window_layers_their_windows_and_one_batch():
+    """ollama printed a cache of 1.6 GiB for Gemma-3-27B, 8,192 cells in two slots."""
+    options = EngineOptions(engine_version="0.6.2", ubatch_tokens=512)
+    given = deployment("ollama", "Q4_K_M", 4096, sequences=2, options=options)
+    found = cache_bytes(GEMMA_3_27B, resolve_settings(given)[0])
+
+    assert isclose(found.allocated / GIB, 1.64, rel_tol=0.02)
+    older = deployment(
+        "ollama", "Q4_K_M", 4096, sequences=2, options=EngineOptions(engine_version="0.5.7")
+    )
+    whole = cache_bytes(GEMMA_3_27B, resolve_settings(older)[0])
+    assert whole.allocated == 8192 * 62 * 2 * 16 * 128 * 2

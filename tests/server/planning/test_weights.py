@@ -156,3 +156,11 @@ def test_the_lines_add_up_and_lie_in_their_bands(
     assert all(0 <= part.low <= part.bytes <= part.high for part in parts)
     assert len(plan.layers) == len(spec.layout)
     assert all(routed <= whole for routed, whole in zip(plan.experts, plan.layers, strict=True))
+
+
+@pytest.mark.parametrize("name", ["FP8", "AWQ-Int4", "bnb-NF4"])
+def test_a_packed_checkpoint_has_a_band_and_plain_floats_have_none(name: str):
+    packed, plain = weigh(LLAMA_31_8B, name, "vllm"), weigh(LLAMA_31_8B, "BF16", "vllm")
+
+    assert packed.low < packed.language < packed.high <= 1.06 * packed.language
+    assert plain.low == plain.language == plain.high

@@ -101,3 +101,15 @@ async def test_a_switch_that_does_nothing_for_the_workload_is_refused(
         with pytest.raises(InvalidArgument) as caught:
             await train(tools, workload, options=options)
     assert caught.value.field == f"options.{next(iter(options))}"
+
+
+@pytest.mark.parametrize("workload", ["lora", "full_finetune"])
+@pytest.mark.parametrize("name", ["auto", "fp16", "float16", "F16"])
+async def test_a_model_published_in_half_precision_trains_under_any_spelling_of_it(
+    workload: str, name: str
+) -> None:
+    model = "meta-llama/Llama-2-7b-hf"
+    async with open_toolbox() as tools:
+        answer = await train(tools, workload, model=model, quantization=name)
+    weights = next(part for part in answer.parts if part.name == "weights")
+    assert weights.gib == pytest.approx(2 * 6_738_415_616 / 2**30, abs=0.002)

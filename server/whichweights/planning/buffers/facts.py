@@ -32,6 +32,9 @@ class BufferFacts:
     `experts_per_token` and `expert_width` belong to the widest routed layer (0 without one).
     `absorbed` elements per token are alive in absorbed MLA (queries, their compressed form, the
     compressed output), `expanded` in keys and values written out in full; both 0 without MLA.
+    `mlp_elements` per token are alive at the widest point of an MLP without fused kernels.
+    `window` is the shortest attention window (0 without one), `windowed_elements` the keys and
+    values per token of all layers that have one.
     `guessed`: the shape is not known and the widths follow from the parameter count alone.
     """
 
@@ -48,6 +51,9 @@ class BufferFacts:
     absorbed: int = 0
     expanded: int = 0
     vision: bool = False
+    mlp_elements: int = 0
+    window: int = 0
+    windowed_elements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,30 @@ def _width(block: Block) -> int:
             return 0
 
 
+def _mlp_elements(block: Block, hidden: int) -> int:
+    """Gate, up and their product; without a gate two; of routed experts, measured on one model
+    (Qwen3-30B-A3B), four rows of the model's width each."""
+    match block.feed_forward:
+        case DenseFeedForward(width=width, gated=gated):
+            return (3 if gated else 2) * width
+        case ExpertsFeedForward() as moe:
+            return max(3 * _width(block), 4 * moe.experts_per_token * hidden)
+        case _:
+            return 0
+
+
+def _windows(spec: ModelSpec) -> tuple[int, int]:
+    """(shortest window, cached elements per token of all windowed layers)."""
+    shortest = elements = 0
+    for index, block in enumerate(spec.blocks):
+        attention = block.attention
+        if isinstance(attention, SlidingAttention) and not attention.shares_kv:
+            shortest = min(shortest or attention.window, attention.window)
+            row = attention.kv_heads * (attention.head_dim + attention.value_dim)
+            elements += spec.layout.count(index) * row
+    return shortest, elements
+
+
 def _latent(blocks: tuple[Block, ...]) -> tuple[int, int]:
     """(absorbed, expanded) elements per token of the widest MLA layer."""
     found = [block.attention for block in blocks if isinstance(block.attention, LatentAttention)]
@@ -146,6 +176,8 @@ def buffer_facts(spec: ModelSpec) -> BufferFacts:
     routed = [b.feed_forward for b in blocks if isinstance(b.feed_forward, ExpertsFeedForward)]
     widest = max(routed, key=lambda moe: moe.experts_per_token * moe.width, default=None)
     absorbed, expanded = _latent(blocks)
+    window, windowed = _windows(spec)
+    size = hidden or guess
     return BufferFacts(
         vocabulary=vocabulary or _DEFAULT_VOCABULARY,
         hidden=hidden or guess,
@@ -160,4 +192,7 @@ def buffer_facts(spec: ModelSpec) -> BufferFacts:
         absorbed=absorbed,
         expanded=expanded,
         vision=bool(counts.vision),
+        mlp_elements=max((_mlp_elements(b, size) for b in blocks), default=0) or 12 * size,
+        window=window,
+        windowed_elements=windowed,
     )

@@ -114,7 +114,7 @@ def _whole_batch(facts: BufferFacts, settings: Settings) -> int:
 def _layer(facts: BufferFacts, settings: Settings, shared: bool = False) -> int:
     """The widest point of a layer, mask and scores included; `shared`: one cache for all."""
     batch, cells = _batch(settings), _cells(settings, shared)
-    found = _FLOAT * batch * 3 * (facts.width + facts.hidden) + 2 * batch * cells
+    found = _FLOAT * batch * _widest(facts) + 2 * batch * cells
     scores = _FLOAT * batch * (1 + 4 * facts.hidden + cells * (1 + facts.heads))
     eager = settings.flash_attention is False
     if facts.latent and is_fork(settings.engine_version):
@@ -126,6 +126,14 @@ def _layer(facts: BufferFacts, settings: Settings, shared: bool = False) -> int:
     if not facts.latent:
         return found
     return max(found, _FLOAT * batch * (facts.absorbed + 3 * facts.hidden + cells))
+
+
+def _widest(facts: BufferFacts) -> int:
+    """Elements per token at the widest point of a layer: gate, up and their product beside the
+    hidden states; or the outputs of the routed experts, one row of the model's width each."""
+    dense = 3 * (facts.width + facts.hidden)
+    routed = facts.experts_per_token * (facts.expert_width + facts.hidden) + 2 * facts.hidden
+    return max(dense, routed)
 
 
 def _bounds(

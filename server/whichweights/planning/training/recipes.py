@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from whichweights.planning.engine_versions import TRANSFORMERS_CURRENT, before
 from whichweights.planning.memory_types import Assumption
 from whichweights_schemas.deployment import (
     Deployment,
@@ -59,6 +60,7 @@ class Recipe:
 
     `packed` False: samples are shorter than `sequence_length`, which is the longest.
     `accumulates`: gradients of earlier micro steps are kept while the next one runs.
+    `lean_loss`: the loss of transformers 5, which holds three 32-bit copies of the logits.
     """
 
     trainer: TrainingRecipe
@@ -81,6 +83,7 @@ class Recipe:
     upcasts: bool
     flash_attention: bool
     sharding: Sharding
+    lean_loss: bool
     given: frozenset[str]
 
     @property
@@ -180,6 +183,8 @@ def resolve_recipe(deployment: Deployment) -> tuple[Recipe, tuple[Assumption, ..
         upcasts=preset.upcasts,
         flash_attention=deployment.options.flash_attention is not False,
         sharding=_sharding(deployment, found),
+        lean_loss=trainer == "transformers"
+        and not before(deployment.options.engine_version, TRANSFORMERS_CURRENT),
         given=frozenset(found.given),
     )
     _check(recipe, options)
