@@ -107,9 +107,10 @@ def as_prior(part: Part) -> Part:
 
 
 def plan_warnings(
-    spec: ModelSpec, settings: Settings, state: StateBytes, *, untried: bool
+    spec: ModelSpec, settings: Settings, state: StateBytes, *, untried: bool, scan: bool
 ) -> tuple[str, ...]:
-    """What a reader of the plan must know; `untried`: offload could not be checked."""
+    """What a reader of the plan must know; `untried`: offload could not be checked, `scan`: the
+    high end holds a Mamba-2 scan without kernels."""
     found: list[str] = []
     window = spec.max_context_tokens
     if window is not None and settings.context_tokens > window:
@@ -122,6 +123,11 @@ def plan_warnings(
         )
     if state.unknown:
         found.append("the recurrent state of some layers is not known and not counted")
+    if scan:
+        found.append(
+            "the high end is without the mamba-ssm kernels: transformers' own scan then takes "
+            "several times the memory (pip install mamba-ssm causal-conv1d)"
+        )
     if untried:
         found.append(
             "offload was not checked: the size of system memory is not known "

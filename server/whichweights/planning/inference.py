@@ -177,7 +177,11 @@ class InferencePlanner:
             layers_on_devices=placed.gpu_layers if self.devices else 0,
             expert_layers_on_host=placed.expert_layers,
             warnings=plan_warnings(
-                self.spec, placed.settings, self.state, untried=self._untried(placed)
+                self.spec,
+                placed.settings,
+                self.state,
+                untried=self._untried(placed),
+                scan=settings.engine == "transformers" and self.facts.scan_bytes > 0,
             ),
             assumptions=(*self.assumptions, *not_loaded(self.spec, settings)),
         )
@@ -281,7 +285,7 @@ class InferencePlanner:
         for index, device in enumerate(self.devices):
             key = (index > 0 and others is not engine, device.kind, device.vendor)
             if key not in alike:
-                own = runtime_part(device)
+                own = runtime_part(device, self.settings.engine)
                 shared = others if index else engine
                 alike[key] = (*shared, own) if own else shared
             found.append(alike[key])

@@ -171,9 +171,14 @@ async def test_a_retention_without_a_point_has_its_reason(tools: Toolbox):
     assert "67-100 % kept at 32,768 tokens (as other models keep)" in text(answer)
 
 
-async def test_several_languages_in_one_text_are_answered_with_the_form_of_a_list(tools: Toolbox):
+async def test_languages_may_be_separated_by_commas(tools: Toolbox):
+    answer = await tools.check_language_coverage(model=LLAMA, languages="hi, ta")
+    assert [row.tag for row in answer.languages] == ["hi", "ta"]
+
+
+async def test_several_languages_in_one_entry_are_answered_with_the_form_of_a_list(tools: Toolbox):
     with pytest.raises(UnknownLanguage, match="neither") as caught:
-        await tools.check_language_coverage(model=LLAMA, languages="hi,ta")
+        await tools.check_language_coverage(model=LLAMA, languages=["hi,ta"])
     assert '["de", "pt-BR"]' in caught.value.hint
 
 

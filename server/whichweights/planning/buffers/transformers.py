@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from whichweights.planning.buffers.facts import BufferFacts, BufferPart
+from whichweights.planning.buffers.facts import SCAN_CHUNK, BufferFacts, BufferPart
 from whichweights.planning.engine_versions import (
     TRANSFORMERS_CURRENT,
     TRANSFORMERS_LAST_LOGITS,
@@ -96,6 +96,7 @@ def _counted(
     facts: BufferFacts, settings: Settings, cache_bytes: int, weight_bytes: int
 ) -> BufferPart:
     value = current_peak(facts, settings, cache_bytes)
+    scan = _written_out_scan(facts, settings)
     least, most = _CURRENT_MOE_BAND if facts.moe else _CURRENT_BAND
     below, above = _CURRENT_SLACK
     whole = weight_bytes + cache_bytes + value
@@ -105,18 +106,31 @@ def _counted(
         "activations",
         value,
         max(0, round(least * value - below * whole)),
-        round(most * value + above * whole),
+        round(most * value + above * whole) + scan,
         "assumed" if facts.guessed or eager else "fitted",
         _CURRENT_SOURCE,
+        f"{scan / 2**30:.1f} GiB more (in `high`) without the mamba-ssm kernels" if scan else None,
     )
+
+
+def _written_out_scan(facts: BufferFacts, settings: Settings) -> int:
+    """What transformers' own Mamba-2 scan writes out where the kernels are not installed.
+
+    Chunk x chunk x heads x state in 32 bits for each chunk of the prompt, padded to whole chunks
+    (torch_forward of modeling_granitemoehybrid.py); 99 % of what granite-4.0-h-tiny took beyond
+    the rest in three runs of 5.17.0 on an H100 (2026-11-27).
+    """
+    chunks = -(-settings.prompt_tokens // SCAN_CHUNK)
+    return facts.scan_bytes * chunks * SCAN_CHUNK * settings.concurrent_sequences
 
 
 def current_peak(facts: BufferFacts, settings: Settings, cache_bytes: int) -> int:
     """Bytes above weights and the whole cache, in 4.45 to 4.49 and since 5: what the widest point
     of the prefill holds.
 
-    MLP: 16-bit (its elements + 4 hidden) per prompt token, and with attention windows a mask of one
-    byte for each pair of tokens; attention: 4 hidden, the mask and its 16-bit copy. Window layers
+    MLP: its elements in 16 bits per prompt token, and with attention windows a mask of one byte for
+    each pair of tokens; attention: 4 hidden, the mask and its 16-bit copy, and with sinks, which no
+    fused kernel of torch knows, all scores. Window layers
     hold the whole prompt until the next token (a view keeps it alive). Slopes over 22,000 tokens
     of 5.17.0: 59.2k elements on Llama-3.1-8B (3 ff + 4 h = 59,392), 53.3k on Qwen3-8B (53,248),
     54.9k on Granite-3.3-8B (54,784), 49.2k on OPT-6.7B (2 ff + 4 h = 49,152). Nothing is fitted:
@@ -127,9 +141,9 @@ def current_peak(facts: BufferFacts, settings: Settings, cache_bytes: int) -> in
     beyond = max(0, prompt - facts.window) if facts.window else 0
     mask = prompt * tokens if beyond else 0
     hidden = 4 * facts.hidden
-    mlp = 2 * tokens * (facts.mlp_elements + hidden) + mask
+    mlp = 2 * tokens * facts.mlp_elements + mask
     attention = 2 * tokens * hidden + 3 * mask
-    if settings.flash_attention is False:
+    if settings.flash_attention is False or facts.sinks:
         attention += _SCORE_BYTES * facts.heads * prompt * tokens
     kept = 2 * facts.windowed_elements * beyond * sequences
     unused = round(cache_bytes * (1 - prompt / settings.context_tokens))

@@ -95,7 +95,7 @@ class TrainingPlanner:
         self.count = max(1, len(self.devices))
         sharding = self.recipe.sharding
         self._places: tuple[Accelerator | None, ...] = self.devices or (self.memory,)
-        self._runtime = tuple(runtime_part(device) for device in self._places)
+        self._runtime = tuple(runtime_part(device, self.settings.engine) for device in self._places)
         self._state_cuts = [
             (part, share_of(part, sharding, self.count)) for part in self.states.parts
         ]
