@@ -19,9 +19,10 @@ from typing import Any
 
 import torch
 import transformers
-from _gpu_models import SHAPES
+from _gpu_models import shapes
 
 MIB = 1 << 20
+SHAPES = shapes()
 Row = dict[str, Any]
 
 INFERENCE = [
