@@ -9,6 +9,7 @@ from typing import Any
 from whichweights.planning.generic import generic_model, parse_size_name
 from whichweights.registry import ProviderSession
 from whichweights.resolve.merging import fill_from_others
+from whichweights.resolve.undecided import refuse_undecided
 from whichweights_schemas.errors import (
     AmbiguousModel,
     ModelGated,
@@ -63,8 +64,8 @@ async def resolve_model(
     """The one model the query means.
 
     Raises ModelNotFound, AmbiguousModel, UnsupportedArchitecture for a hosted model whose weights
-    are not published, and Offline, ProviderTimeout or ProviderFailed for an id that nobody at hand
-    knows while another machine did not answer.
+    are not published, ProviderTimeout or ProviderFailed while a table at hand is silent, and those
+    or Offline for an id that nobody at hand knows while another machine did not answer.
     """
     size = parse_size_name(query)
     if size is not None:
@@ -80,6 +81,13 @@ async def resolve_model(
     ref, notes = await _find(session, query, found, argument)
     spec = await session.one(ModelProvider, ref.provider, lambda p: p.spec(ref))
     if spec is None:
+        refuse_undecided(
+            session,
+            ModelProvider,
+            subject=f"{ref.id} was found, and its facts could not be read",
+            field=argument,
+            among=lambda report: report.name == ref.provider,
+        )
         raise ModelNotFound(
             f"{ref.id} was found by provider {ref.provider}, which then could not tell about it"
             + _why(session, ref.provider),
@@ -158,13 +166,22 @@ async def _guess(
         raise found.refused
     if _is_id(query):
         _refuse_undecided(session, found, query, argument)
+    similar = [ref.id for ref in found.matching("similar")][:_SHOWN]
+    refuse_undecided(
+        session,
+        ModelProvider,
+        ApiModelProvider,
+        subject=f"“{_short(query)}” is known to nobody who answered",
+        field=argument,
+        suggestions=similar,
+        among=lambda report: report.name not in found.elsewhere,
+    )
     hint = _FILES_HINT if _is_file(query) else _NAMES_HINT
     raise ModelNotFound(
         f"no model is known as “{_short(query)}”{_asked(session)}{_why(session)}",
         field=argument,
         hint=hint,
-        suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN]
-        or await _hosted_like(session, query),
+        suggestions=similar or await _hosted_like(session, query),
     )
 
 
