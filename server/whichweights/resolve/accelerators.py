@@ -35,6 +35,9 @@ _UNIT_BYTES = {
     "mib": 1 << 20,
     "mb": 10**6,
 }
+_SYSTEM_BYTES = 2 << 30
+"""What an operating system and its services take of a named memory: assumed, between a bare Linux
+server (under 1 GiB) and Windows 11 with a desktop (about 4 GiB; its stated minimum is 4 GB)."""
 _BRAND = re.compile(r"\b(nvidia|geforce|tesla|quadro|amd|radeon|instinct|apple|intel)\b")
 _MEMORY_IN_NAME = re.compile(r"\b(\d{1,4})\s*(?:gb|gib|g)\b", re.IGNORECASE)
 
@@ -118,6 +121,7 @@ async def _add_named(session: ProviderSession, machine: Machine, entry: str) -> 
     memory = _system_memory(name, count)
     if memory is not None:
         machine.memory = memory
+        machine.notes.append(_kept_for_the_system(memory))
         return
     size = _plain_size(machine, name)
     provider = "argument"
@@ -164,9 +168,21 @@ def _system_memory(name: str, count: int) -> Accelerator | None:
         name="system memory",
         kind="cpu",
         total_bytes=size,
-        free_bytes=size,
+        free_bytes=size - min(_SYSTEM_BYTES, size // 4),
         total_basis="assumed",
         total_note="as given",
+        evidence=(
+            Evidence(fields=("free_bytes",), basis="assumed", source="room kept for the system"),
+        ),
+    )
+
+
+def _kept_for_the_system(memory: Accelerator) -> str:
+    total, free = memory.total_bytes or 0, memory.free_bytes or 0
+    kept = (total - free) / (1 << 30)
+    return (
+        f"of {total / (1 << 30):.4g} GiB RAM {kept:.3g} GiB are kept for the operating system "
+        "(assumed); a larger or smaller size says otherwise"
     )
 
 
