@@ -21,7 +21,10 @@ class TokenizerIdentity(Shape):
 
 
 class MessageRule(Shape):
-    """A documented overhead rule for chat messages, and the families it was documented for."""
+    """A documented overhead rule for chat messages, and the families it was documented for.
+
+    `carried_over`: the model is a later one of the same encoding, for which nobody documented it.
+    """
 
     per_message: int
     per_name: int
@@ -29,6 +32,7 @@ class MessageRule(Shape):
     per_tool: int | None = None
     documented_for: tuple[str, ...]
     source: str
+    carried_over: bool = False
 
 
 class Chat(Shape):

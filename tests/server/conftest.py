@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from whichweights.config import Config, Limits
 from whichweights.toolbox import Toolbox, open_toolbox
 
 sys.path.append(
@@ -15,5 +16,6 @@ sys.path.append(
 
 @pytest.fixture
 async def tools() -> AsyncGenerator[Toolbox]:
-    async with open_toolbox() as toolbox:
+    patient = Config(limits=Limits(provider_seconds=120))  # a busy machine decides no test
+    async with open_toolbox(patient) as toolbox:
         yield toolbox

@@ -42,6 +42,9 @@ _FAMILIES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _RULE_FAMILIES = re.compile(
     r"gpt-3\.5-turbo(?=$|-)|gpt-35-turbo(?=$|-)|gpt-4(?=$|-)|gpt-4o(?:-mini)?(?:-\d{4}-\d\d-\d\d)?$"
 )
+_NEWER_CHAT_FAMILIES = re.compile(
+    r"(?:(?:ft:)?gpt-4o|chatgpt-4o|gpt-4\.1|gpt-4\.5|gpt-5|o1|o3|o4-mini)(?=$|[-.:])"
+)
 
 
 def encoding_of(name: str) -> str | None:
@@ -53,12 +56,15 @@ def encoding_of(name: str) -> str | None:
 
 
 def message_rule_of(name: str) -> MessageRule | None:
-    """The documented overhead rule, for the families it was documented for only."""
+    """The documented overhead rule; marked `carried_over` for later chat models of its encoding."""
     plain = _plain(name)
-    if not _RULE_FAMILIES.match(plain):
+    documented = _RULE_FAMILIES.match(plain) is not None
+    if not documented and not _NEWER_CHAT_FAMILIES.match(plain):
         return None
     # Tool definitions: 7 tokens each in gpt-4o and gpt-4o-mini, 10 in gpt-3.5 and gpt-4.
-    return MESSAGE_RULE.model_copy(update={"per_tool": 7 if plain.startswith("gpt-4o") else 10})
+    old = documented and not plain.startswith("gpt-4o")
+    update = {"per_tool": 10 if old else 7, "carried_over": not documented}
+    return MESSAGE_RULE.model_copy(update=update)
 
 
 def known_names() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from whichweights.registry import ProviderSession
 from whichweights.resolve._mig import as_slice, split_profile
+from whichweights.resolve.undecided import refuse_undecided, silent_reports
 from whichweights_schemas.accelerators import Accelerator, DeviceReading
 from whichweights_schemas.errors import InvalidArgument, UnknownAccelerator
 from whichweights_schemas.evidence import Evidence, Unknown
@@ -34,6 +35,9 @@ _UNIT_BYTES = {
     "mib": 1 << 20,
     "mb": 10**6,
 }
+_SYSTEM_BYTES = 2 << 30
+"""What an operating system and its services take of a named memory: assumed, between a bare Linux
+server (under 1 GiB) and Windows 11 with a desktop (about 4 GiB; its stated minimum is 4 GB)."""
 _BRAND = re.compile(r"\b(nvidia|geforce|tesla|quadro|amd|radeon|instinct|apple|intel)\b")
 _MEMORY_IN_NAME = re.compile(r"\b(\d{1,4})\s*(?:gb|gib|g)\b", re.IGNORECASE)
 
@@ -61,7 +65,8 @@ class Machine:
 async def resolve_machine(session: ProviderSession, entries: Sequence[str]) -> Machine:
     """The devices the entries name, together one machine; "live" counts once.
 
-    Raises UnknownAccelerator with the nearest names, or InvalidArgument for a senseless count.
+    Raises UnknownAccelerator with the nearest names, ProviderTimeout or ProviderFailed while a
+    catalogue that may know the name is silent, or InvalidArgument for a senseless count.
     """
     machine = Machine()
     for entry in entries:
@@ -71,12 +76,18 @@ async def resolve_machine(session: ProviderSession, entries: Sequence[str]) -> M
         else:
             await _add_named(session, machine, entry)
     if machine.live and not machine.accelerators:
-        machine.notes.append(
-            "no GPU was found: CPU and system memory are what there is"
-            if machine.memory is not None
-            else "no GPU was found and the system memory could not be read"
-        )
+        machine.notes.append(_no_gpu(session, machine))
     return machine
+
+
+def _no_gpu(session: ProviderSession, machine: Machine) -> str:
+    silent = silent_reports(session, GpuProvider)
+    if silent:
+        who = "; ".join(f"{report.name}: {report.detail or report.status}" for report in silent)
+        return f"whether there is a GPU is not known ({who}): ask again, or name the device"
+    if machine.memory is None:
+        return "no GPU was found and the system memory could not be read"
+    return "no GPU was found: CPU and system memory are what there is"
 
 
 async def _add_live(session: ProviderSession, machine: Machine) -> None:
@@ -110,6 +121,7 @@ async def _add_named(session: ProviderSession, machine: Machine, entry: str) -> 
     memory = _system_memory(name, count)
     if memory is not None:
         machine.memory = memory
+        machine.notes.append(_kept_for_the_system(memory))
         return
     size = _plain_size(machine, name)
     provider = "argument"
@@ -156,9 +168,21 @@ def _system_memory(name: str, count: int) -> Accelerator | None:
         name="system memory",
         kind="cpu",
         total_bytes=size,
-        free_bytes=size,
+        free_bytes=size - min(_SYSTEM_BYTES, size // 4),
         total_basis="assumed",
         total_note="as given",
+        evidence=(
+            Evidence(fields=("free_bytes",), basis="assumed", source="room kept for the system"),
+        ),
+    )
+
+
+def _kept_for_the_system(memory: Accelerator) -> str:
+    total, free = memory.total_bytes or 0, memory.free_bytes or 0
+    kept = (total - free) / (1 << 30)
+    return (
+        f"of {total / (1 << 30):.4g} GiB RAM {kept:.3g} GiB are kept for the operating system "
+        "(assumed); a larger or smaller size says otherwise"
     )
 
 
@@ -226,6 +250,14 @@ async def _unknown_device(session: ProviderSession, name: str) -> UnknownAcceler
             if any(character.isdigit() for character in spelling):
                 names.setdefault(spelling, device)
     near = difflib.get_close_matches(_plain(name[:80]), names, n=4, cutoff=0.4)
+    suggestions = tuple(dict.fromkeys(names[key] for key in near))
+    refuse_undecided(
+        session,
+        AcceleratorCatalogue,
+        subject=f"“{name[:60]}” is in no table that answered",
+        field="accelerators",
+        suggestions=suggestions,
+    )
     hint = 'name a device such as "RTX 4090" or "H100 80GB", or give a size such as "24GiB"'
     if "," in name or " + " in name:
         hint = 'several devices of one machine are a list: ["RTX 4090", "64GiB RAM"]'
@@ -233,5 +265,5 @@ async def _unknown_device(session: ProviderSession, name: str) -> UnknownAcceler
         f"no table knows a device called “{name[:60]}”",
         field="accelerators",
         hint=hint,
-        suggestions=tuple(dict.fromkeys(names[key] for key in near)),
+        suggestions=suggestions,
     )

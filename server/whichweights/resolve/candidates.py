@@ -11,6 +11,7 @@ from whichweights.registry import ProviderSession
 from whichweights.resolve.language_evidence import join_evidence
 from whichweights.resolve.languages import ResolvedLanguage
 from whichweights.resolve.models import resolve_model
+from whichweights.resolve.undecided import refuse_undecided
 from whichweights_schemas.api_models import ApiModel
 from whichweights_schemas.languages import LanguageEvidence, ModelScore, ScoreEvidence
 from whichweights_schemas.models import ModelSpec
@@ -44,7 +45,8 @@ class Pool:
 async def gather_pool(session: ProviderSession, names: Sequence[str]) -> Pool:
     """Every instruction-tuned model the providers offer, or only the named ones.
 
-    Raises ModelNotFound, AmbiguousModel and UnsupportedArchitecture for a name.
+    Raises ModelNotFound, AmbiguousModel and UnsupportedArchitecture for a name, ProviderTimeout or
+    ProviderFailed where no model is left because a catalogue is silent.
     """
     known: dict[str, ModelSpec] = {}
     wanted = CandidateFilter()
@@ -52,6 +54,10 @@ async def gather_pool(session: ProviderSession, names: Sequence[str]) -> Pool:
     async for _, batch in offers:
         for spec in batch:
             known.setdefault(spec.id, spec)
+    if not known and not names:
+        refuse_undecided(
+            session, ModelProvider, subject="there is no model to choose from", field="source"
+        )
     if not names:
         specs = tuple(known.values())
         return Pool(specs, specs)

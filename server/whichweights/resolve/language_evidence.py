@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from whichweights.planning.language_coverage import Coverage, cover
 from whichweights.registry import ProviderSession
 from whichweights.resolve.languages import ResolvedLanguage
+from whichweights.resolve.undecided import refuse_undecided
 from whichweights_schemas.languages import LanguageEvidence, LanguageScore
 from whichweights_schemas.models import ModelSpec
 from whichweights_schemas.providers import LanguageProvider
@@ -33,8 +34,18 @@ class LanguageFinding:
 async def find_language(
     session: ProviderSession, spec: ModelSpec, language: ResolvedLanguage, context_tokens: int
 ) -> LanguageFinding:
-    """Evidence of all providers, joined, and the coverage that follows from it."""
+    """Evidence of all providers, joined, and the coverage that follows from it.
+
+    Raises ProviderTimeout or ProviderFailed where there is none because a provider is silent.
+    """
     evidence = await language_evidence(session, spec, language.tag, context_tokens)
+    if evidence == LanguageEvidence():
+        refuse_undecided(
+            session,
+            LanguageProvider,
+            subject=f"nobody who answered has evidence on {language.name}",
+            field="languages",
+        )
     coverage = cover(
         evidence,
         language.tag,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from whichweights.planning.generic import generic_model, parse_size_name
 from whichweights.registry import ProviderSession
 from whichweights.resolve.merging import fill_from_others
+from whichweights.resolve.undecided import refuse_undecided
 from whichweights_schemas.errors import (
     AmbiguousModel,
     ModelGated,
@@ -27,6 +29,8 @@ from whichweights_schemas.requests import FindApiModel, FindModel
 _SHOWN = 8
 _LONGEST_NAME = 200
 _ALL_HOSTED = 2_000
+_DATE_DIGITS = 3
+_TUNING = re.compile(r"-(?:instruct|thinking)(?=$|-)", re.IGNORECASE)
 _NAMES_HINT = 'give a Hub repo id, a name such as "llama 3.1 8b", or a bare size such as "7B"'
 _UNDECIDED_HINT = (
     "try again once the Hub can be reached, or name a model of the catalogue, a local folder or "
@@ -63,8 +67,8 @@ async def resolve_model(
     """The one model the query means.
 
     Raises ModelNotFound, AmbiguousModel, UnsupportedArchitecture for a hosted model whose weights
-    are not published, and Offline, ProviderTimeout or ProviderFailed for an id that nobody at hand
-    knows while another machine did not answer.
+    are not published, ProviderTimeout or ProviderFailed while a table at hand is silent, and those
+    or Offline for an id that nobody at hand knows while another machine did not answer.
     """
     size = parse_size_name(query)
     if size is not None:
@@ -80,6 +84,13 @@ async def resolve_model(
     ref, notes = await _find(session, query, found, argument)
     spec = await session.one(ModelProvider, ref.provider, lambda p: p.spec(ref))
     if spec is None:
+        refuse_undecided(
+            session,
+            ModelProvider,
+            subject=f"{ref.id} was found, and its facts could not be read",
+            field=argument,
+            among=lambda report: report.name == ref.provider,
+        )
         raise ModelNotFound(
             f"{ref.id} was found by provider {ref.provider}, which then could not tell about it"
             + _why(session, ref.provider),
@@ -158,26 +169,46 @@ async def _guess(
         raise found.refused
     if _is_id(query):
         _refuse_undecided(session, found, query, argument)
+    similar = [ref.id for ref in found.matching("similar")][:_SHOWN]
+    refuse_undecided(
+        session,
+        ModelProvider,
+        ApiModelProvider,
+        subject=f"“{_short(query)}” is known to nobody who answered",
+        field=argument,
+        suggestions=similar,
+        among=lambda report: report.name not in found.elsewhere,
+    )
     hint = _FILES_HINT if _is_file(query) else _NAMES_HINT
     raise ModelNotFound(
         f"no model is known as “{_short(query)}”{_asked(session)}{_why(session)}",
         field=argument,
         hint=hint,
-        suggestions=[ref.id for ref in found.matching("similar")][:_SHOWN]
-        or await _hosted_like(session, query),
+        suggestions=similar or await _hosted_like(session, query),
     )
 
 
 async def _hosted_like(session: ProviderSession, query: str) -> list[str]:
-    """Hosted models whose id holds every word of the query ("claude sonnet"), the newest first."""
+    """Hosted models whose id holds every word of the query ("claude sonnet"), the newest first.
+
+    Where a date is missing the highest version comes first.
+    """
     words = query.lower().replace("-", " ").split()
     if not words or len(query) > _LONGEST_NAME:
         return []
     everything = FindApiModel(limit=_ALL_HOSTED)
     hosted = await session.first(ApiModelProvider, lambda p: p.find(everything)) or ()
     like = [model for model in hosted if all(word in model.id.lower() for word in words)]
-    like.sort(key=lambda model: model.release_date or "", reverse=True)
+    if all(model.release_date for model in like):
+        like.sort(key=lambda model: model.release_date or "", reverse=True)
+    else:
+        like.sort(key=lambda model: (_version(model.id), model.release_date or ""), reverse=True)
     return [model.id for model in like[:_SHOWN]]
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """The numbers of an id in their order, those of three digits and more being dates or sizes."""
+    return tuple(int(number) for number in re.findall(r"\d+", name) if len(number) < _DATE_DIGITS)
 
 
 def _refuse_undecided(session: ProviderSession, found: _Found, query: str, argument: str) -> None:
@@ -239,12 +270,24 @@ def _one_of(
         return refs[0], (refs[0].note,) if refs[0].note else ()
     if len(instruct) == 1 and others == {"base"} and len(refs) == 2:
         return instruct[0], ("a name that a base and an instruct model share means instruct",)
+    twin = _instruct_of_twins(refs)
+    if twin is not None:
+        return twin, ("a name that an instruct and a thinking model share means instruct",)
     raise AmbiguousModel(
         f"“{_short(query)}” fits {len(refs)} models",
         field=argument,
         hint="name one of them",
         suggestions=[ref.id for ref in refs][:_SHOWN],
     )
+
+
+def _instruct_of_twins(refs: Sequence[ModelRef]) -> ModelRef | None:
+    """The Instruct one of two models whose ids differ by Instruct and Thinking alone."""
+    if len(refs) != 2 or len({_TUNING.sub("", ref.id).lower() for ref in refs}) != 1:
+        return None
+    instruct = [ref for ref in refs if "-instruct" in ref.id.lower()]
+    thinking = [ref for ref in refs if "-thinking" in ref.id.lower()]
+    return instruct[0] if len(instruct) == len(thinking) == 1 else None
 
 
 async def _refuse_hosted(session: ProviderSession, query: str, argument: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from whichweights.planning.generic import parse_size_name
 from whichweights.registry import ProviderSession
 from whichweights.resolve.models import ResolvedModel, resolve_model
+from whichweights.resolve.undecided import refuse_undecided
 from whichweights_schemas.api_models import ApiModel
 from whichweights_schemas.errors import CallerError, ModelNotFound, NoTokenizer
 from whichweights_schemas.models import ModelSpec
@@ -36,8 +37,9 @@ async def resolve_tokenizer(
 ) -> CountedModel:
     """The tokenizer of the model or encoding `name`; of one with its chat template if asked.
 
-    Raises NoTokenizer when the model is known and its tokenizer is not at hand, and the errors of
-    `resolve_model` when the name is not known at all.
+    Raises NoTokenizer when the model is known and its tokenizer is not at hand, ProviderTimeout or
+    ProviderFailed while a provider that may have it is silent, and the errors of `resolve_model`
+    when the name is not known at all.
     """
     if parse_size_name(name) is not None:
         raise NoTokenizer(
@@ -130,6 +132,12 @@ async def _known_names(session: ProviderSession) -> list[str]:
 
 async def _refusal(session: ProviderSession, request: TokenizerRequest) -> NoTokenizer:
     step = await how_to_get(session, request)
+    refuse_undecided(
+        session,
+        TokenizerProvider,
+        subject=f"the tokenizer of {request.name} is not with anybody who answered",
+        field="models",
+    )
     other = "another model's tokenizer would count something else"
     return NoTokenizer(
         f"the tokenizer of {request.name} is not at hand: no installed provider has it",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from whichweights.planning.licenses import read_license
 from whichweights_schemas.tools.recommend_model import (
     ApiAlternative,
     NamedScore,
@@ -51,11 +52,20 @@ def _score(score: NamedScore) -> str:
 
 def _others(result: RecommendModelResult) -> Iterator[str]:
     others = [
-        f"{row.model} {row.quantization} ({row.vram_gib:.1f} GiB)"
+        f"{row.model} {row.quantization} ({row.vram_gib:.1f} GiB{_license(row.license)})"
         for row in result.recommendations[1:3]
     ]
     if others:
         yield f"Then: {', '.join(others)}."
+
+
+def _license(tag: str | None) -> str:
+    """Of a licence that is not known as open; the first pick has it among its caveats."""
+    reading = read_license(tag)
+    if reading.open_source or (reading.open_source is None and reading.allows_commercial_use):
+        return ""
+    forbids = ", no commercial use" if reading.commercial_use == "no" else ""
+    return f", licence {tag or 'unknown'}{forbids}"
 
 
 def _hosted(model: ApiAlternative) -> str:

@@ -97,21 +97,22 @@ async def counted_by_tokenizer(
         await clock.advance(sum(map(len, batch)), counted.name)
     raw = sum(counts)
     method: CountMethod = "exact"
-    tokens = raw
+    tokens = low = high = raw
     images = image_tokens(counted, given, record)
     if given.chat is not None:
         method, tokens = await _chat(
             session, counted, tokenizer, given, given.chat, raw, clock, record
         )
+        low, high = _around(tokenizer.message_rule if method == "rule" else None, raw, tokens)
     if given.images:
-        method, tokens = "rule", tokens + images
+        method, tokens, low, high = "rule", tokens + images, low + images, high + images
     pieces = None
     if show_tokens and given.texts:
         pieces = await clock.run(lambda: show_pieces(tokenizer, given.texts[0], show_tokens))
     return Counted(
         tokens,
-        tokens,
-        tokens,
+        low,
+        high,
         method,
         tokenizer.identity.name,
         raw,
@@ -210,7 +211,7 @@ async def _chat(
         step = await how_to_get(session, asked)
         raise NoTokenizer(
             f"the chat template of {counted.name} is not at hand; the contents alone have "
-            f"{raw} tokens",
+            f"{raw:,} {'token' if raw == 1 else 'tokens'}",
             field="messages",
             hint=f"`{step}` fetches it; or count the contents as text"
             if step
@@ -223,9 +224,30 @@ async def _chat(
             field="messages",
             hint="leave tool_calls and tool results out",
         )
-    families = ", ".join(rule.documented_for)
-    record.add("counts.tokens", "published", rule.source, note=f"documented for {families}")
+    _record_rule(counted.name, rule, record)
     return "rule", raw + await clock.run(lambda: _rule_tokens(tokenizer, rule, given, chat))
+
+
+def _record_rule(name: str, rule: MessageRule, record: EvidenceLog) -> None:
+    families = ", ".join(rule.documented_for)
+    basis = "assumed" if rule.carried_over else "published"
+    record.add("counts.tokens", basis, rule.source, note=f"documented for {families}")
+    if rule.carried_over:
+        record.warn(
+            f"{name}: the contents are exact; what wraps them follows the rule documented for "
+            f"{families}, with half to twice of it as band"
+        )
+
+
+def _around(rule: MessageRule | None, raw: int, tokens: int) -> tuple[int, int]:
+    """Low and high; of a rule carried over to a later model its overhead is halved and doubled.
+
+    The margin is a convention of ours: no measurement of later models is published.
+    """
+    if rule is None or not rule.carried_over:
+        return tokens, tokens
+    overhead = tokens - raw
+    return raw + overhead // 2, raw + 2 * overhead
 
 
 def _rule_tokens(tokenizer: Tokenizer, rule: MessageRule, given: TokenInput, chat: Chat) -> int:

@@ -248,11 +248,10 @@ def text(result: CountTokensResult) -> str:
 def _line(count: TokenCount) -> str:
     if count.tokens is None:
         return f"{count.model}: unknown"
-    line = f"{count.model}: {count.tokens:,} tokens ("
-    if count.method == "estimate":
-        line += f"estimate, {count.low:,} to {count.high:,}"
-    else:
-        line += str(count.method)
+    line = f"{count.model}: {count.tokens:,} {'token' if count.tokens == 1 else 'tokens'} ("
+    line += str(count.method)
+    if count.low != count.high:
+        line += f", {count.low:,} to {count.high:,}"
     line += f", {count.tokenizer})" if count.tokenizer else ")"
     if count.raw_tokens is not None and count.raw_tokens != count.tokens:
         line += f", {count.raw_tokens:,} in the contents"

@@ -13,11 +13,13 @@ from whichweights.resolve.accelerators import Machine, resolve_machine
 from whichweights.resolve.candidates import gather_pool, hosted_models, scores_of, skill_table
 from whichweights.resolve.clock import utc_now
 from whichweights.resolve.languages import ResolvedLanguage, resolve_language
+from whichweights.resolve.undecided import refuse_undecided
 from whichweights.tools._recommend_text import recommend_text
 from whichweights.tools._recommendation_rows import api_alternative, named_score, recommendation
 from whichweights.tools._recommending import DOES_NOT_FIT, MAY_NOT_FIT, Found, Search
 from whichweights.tools._spec import ToolSpec
 from whichweights_schemas.errors import InvalidArgument
+from whichweights_schemas.providers import ApiModelProvider
 from whichweights_schemas.tools.recommend_model import (
     ApiAlternative,
     RecommendModelArguments,
@@ -96,9 +98,14 @@ async def _hosted(
         output_tokens_per_day=arguments.output_tokens_per_day,
         today=utc_now()[:10],
     )
-    chosen = choose_hosted(await hosted_models(session), rows, skill, wishes, _HOSTED_SHOWN)
-    for hosted in chosen:
-        prices = hosted.model.prices
+    hosted = await hosted_models(session)
+    if not hosted and arguments.deployment == "api":
+        refuse_undecided(
+            session, ApiModelProvider, subject="no hosted model is known", field="deployment"
+        )
+    chosen = choose_hosted(hosted, rows, skill, wishes, _HOSTED_SHOWN)
+    for choice in chosen:
+        prices = choice.model.prices
         if prices:
             record.add("api_alternatives", "published", prices.source, date=prices.date)
     if chosen:
@@ -108,7 +115,7 @@ async def _hosted(
         )
         if chosen[0].usd_per_day is None:
             record.unknown("api_alternatives.usd_per_day", "no daily tokens given, or no price")
-    return tuple(api_alternative(hosted, arguments.context_tokens) for hosted in chosen)
+    return tuple(api_alternative(choice, arguments.context_tokens) for choice in chosen)
 
 
 async def _with_evidence(found: Found, search: Search, session: ProviderSession) -> Pick:

@@ -281,10 +281,16 @@ def test_the_message_rule_is_given_where_it_is_documented(name: str) -> None:
     assert (rule.per_message, rule.per_name, rule.reply) == (3, 1, 3)
 
 
-@pytest.mark.parametrize(
-    "name", ["gpt-5", "gpt-4.1", "o3", "gpt-oss-20b", "o200k_base", "gpt-4o-x"]
-)
-def test_the_message_rule_is_not_stretched_to_other_families(name: str) -> None:
+@pytest.mark.parametrize("name", ["gpt-5", "gpt-4.1", "o3", "o4-mini", "chatgpt-4o-latest"])
+def test_later_chat_models_carry_the_rule_over_and_are_marked(name: str) -> None:
+    rule = message_rule_of(name)
+    assert rule is not None
+    assert rule.carried_over
+    assert "gpt-5" not in rule.documented_for
+
+
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "o200k_base", "text-embedding-3-small", "gpt-50"])
+def test_the_message_rule_is_not_stretched_to_what_is_no_such_chat_model(name: str) -> None:
     assert message_rule_of(name) is None
 
 
@@ -292,7 +298,7 @@ async def test_one_encoding_serves_names_with_and_without_a_message_rule(
     provider: OpenAIEncodings,
 ) -> None:
     assert (await tokenizer_of(provider, "gpt-4o")).message_rule is not None
-    assert (await tokenizer_of(provider, "gpt-5")).message_rule is None
+    assert (await tokenizer_of(provider, "o200k_base")).message_rule is None
 
 
 def packaged(name: str) -> bytes:

@@ -109,7 +109,19 @@ async def test_the_memory_of_the_host_is_no_accelerator(written: str, size: int)
     found = await machine(written)
     assert found.accelerators == []
     assert found.memory is not None
-    assert (found.memory.kind, found.memory.free_bytes) == ("cpu", size)
+    assert (found.memory.kind, found.memory.total_bytes) == ("cpu", size)
+
+
+@pytest.mark.parametrize(("written", "free_gib"), [("16GiB RAM", 14), ("RAM 4GiB", 3)])
+async def test_a_named_memory_keeps_room_for_the_operating_system_and_says_so(
+    written: str, free_gib: int
+):
+    found = await machine(written)
+    assert found.memory is not None
+    assert found.memory.free_bytes == free_gib * GIB
+    assert [entry.basis for entry in found.memory.evidence] == ["assumed"]
+    (note,) = found.notes
+    assert "kept for the operating system (assumed)" in note
 
 
 async def test_the_list_is_one_machine():

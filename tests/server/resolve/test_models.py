@@ -7,6 +7,7 @@ import pytest
 from whichweights.registry import ProviderSession, Registry
 from whichweights.resolve.models import resolve_model
 from whichweights.testing import FakeApiModels, FakeModels, fake_model
+from whichweights_schemas.api_models import ApiModel
 from whichweights_schemas.errors import (
     AmbiguousModel,
     ModelNotFound,
@@ -14,7 +15,7 @@ from whichweights_schemas.errors import (
     WhichweightsError,
 )
 from whichweights_schemas.models import ModelRef, ModelSpec
-from whichweights_schemas.requests import FindModel
+from whichweights_schemas.requests import FindApiModel, FindModel
 
 
 def catalogue() -> ProviderSession:
@@ -157,3 +158,56 @@ async def test_an_open_weight_model_known_only_as_hosted_is_not_called_undisclos
 async def test_without_any_provider_nothing_is_known():
     with pytest.raises(ModelNotFound):
         await resolve_model(Registry(entry_points=()).session(), "llama 3.1 8b")
+
+
+@pytest.mark.parametrize("written", ["qwen3 next 80b", "Qwen3 Next 80B"])
+async def test_a_name_an_instruct_and_a_thinking_model_share_means_instruct_and_says_so(
+    written: str,
+):
+    found = await resolve_model(catalogue(), written)
+    assert found.spec.id == "Qwen/Qwen3-Next-80B-A3B-Instruct"
+    assert any("thinking model share means instruct" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ("a/M-8B-Instruct", "a/M-32B-Thinking"),
+        ("a/M-8B-Instruct", "b/M-8B-Thinking"),
+        ("a/M-8B-Instruct", "a/M-8B-Thinking", "a/M-8B-Coder"),
+    ],
+)
+async def test_instruct_and_thinking_of_several_sizes_stay_ambiguous(
+    ids: Sequence[str],
+):
+    with pytest.raises(AmbiguousModel) as caught:
+        await resolve_model(listed(*map(ref, ids)), "m")
+    assert caught.value.suggestions == ids
+
+
+@pytest.mark.parametrize(
+    ("dates", "first"),
+    [
+        ((None, "2025-09-29", "2025-05-14"), "claude-sonnet-6"),
+        (("2025-01-01", "2025-09-29", "2025-05-14"), "claude-sonnet-4-10"),
+    ],
+)
+async def test_of_hosted_models_the_highest_version_comes_first_where_a_date_is_missing(
+    dates: Sequence[str | None], first: str
+):
+    ids = ("claude-sonnet-6", "claude-sonnet-4-10", "claude-sonnet-4-9-20250514")
+    models = [
+        FakeApiModels.models[0].model_copy(update={"id": id, "release_date": date})
+        for id, date in zip(ids, dates, strict=True)
+    ]
+    registry = Registry(entry_points=())
+    registry.add("models", FakeModels)
+
+    class Hosted(FakeApiModels):
+        async def find(self, request: FindApiModel) -> Sequence[ApiModel]:
+            return models if not request.query else []
+
+    registry.add("hosted", Hosted)
+    with pytest.raises(ModelNotFound) as caught:
+        await resolve_model(registry.session(), "claude sonnet")
+    assert caught.value.suggestions[0] == first

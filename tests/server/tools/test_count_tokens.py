@@ -105,11 +105,34 @@ async def test_one_message_and_a_json_string_of_messages_are_accepted(tools: Too
     assert len(counts) == 1
 
 
-@pytest.mark.parametrize("model", ["cl100k_base", "gpt-5"])
-async def test_messages_are_refused_where_no_rule_is_documented(tools: Toolbox, model: str):
+async def test_messages_are_refused_where_no_rule_is_documented(tools: Toolbox):
+    message = {"role": "user", "content": "hello world"}
     with pytest.raises(NoTokenizer) as caught:
-        await tools.count_tokens(models=model, messages={"role": "user", "content": "hello world"})
+        await tools.count_tokens(models="cl100k_base", messages=message)
     assert "2 tokens" in caught.value.message
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "gpt-5-mini", "gpt-4.1", "o3", "o4-mini"])
+async def test_later_models_count_messages_by_the_rule_with_a_band_and_say_so(
+    tools: Toolbox, model: str
+):
+    message = {"role": "user", "content": "hello world"}
+    answer = await tools.count_tokens(models=[model, "gpt-4o"], messages=message)
+    later, documented = answer.counts
+    assert (later.method, later.raw_tokens, later.tokens) == ("rule", 2, documented.tokens)
+    assert later.low is not None
+    assert later.high is not None
+    assert later.raw_tokens < later.low < (later.tokens or 0) < later.high
+    assert documented.low == documented.high
+    (warning,) = answer.warnings
+    assert warning.startswith(f"{model}: ")
+    assert "gpt-4o" in warning
+    assert any(e.basis == "assumed" for e in answer.evidence)
+
+
+async def test_one_token_is_written_in_the_singular(tools: Toolbox):
+    said = (await tools.call("count_tokens", {"models": "gpt-4o", "text": "hi"})).text
+    assert said.startswith("gpt-4o: 1 token (exact")
 
 
 class OneTokenizer(FakeTokenizers):

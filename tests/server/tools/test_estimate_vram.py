@@ -409,3 +409,13 @@ async def test_doubtful_facts_are_named_in_plain_words(tools: Toolbox):
         "estimate_vram", {"model": "llama 3.1 405b", "accelerators": "8x H100 80GB"}
     )
     assert "ot verified of meta-llama/Llama-3.1-405B-Instruct: own weight format." in answer.text
+
+
+async def test_a_model_does_not_fit_the_memory_the_operating_system_needs(tools: Toolbox):
+    """15.4 of 16 GiB would leave the system nothing."""
+    asked = {"model": "phi-4", "quantization": "Q8_0", "context_tokens": 4096}
+    small = await tools.estimate_vram(**asked, accelerators="16GiB RAM")
+    assert small.verdict == "does_not_fit"
+    assert any("2 GiB are kept for the operating system" in text for text in small.warnings)
+    larger = await tools.estimate_vram(**asked, accelerators="18GiB RAM")
+    assert larger.verdict == "fits"

@@ -184,7 +184,7 @@ async def test_an_unreached_quality_is_said_with_the_way_to_it(toolbox: Toolbox)
     assert any("at most 0.05" in warning for warning in result.warnings)
     assert "fits with offload" in result.if_nothing_fits[0]
     assert result.settings is not None
-    assert result.settings.system_memory_gib == 64
+    assert result.settings.system_memory_gib == 62
 
 
 # --- nothing fits

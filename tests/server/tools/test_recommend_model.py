@@ -236,3 +236,12 @@ async def test_a_language_nobody_tested_is_ordered_by_votes_and_says_so(tools: T
     best = answer.recommendations[0]
     assert any("ordered by people's votes" in caveat for caveat in best.caveats)
     assert best.languages[0].coverage is None
+
+
+async def test_the_text_names_every_licence_that_is_not_open(tools: Toolbox):
+    names = ["qwen3 8b", "CohereLabs/aya-expanse-8b", "google/gemma-3-12b-it"]
+    question = {"task": "translation", "accelerators": "24GiB", "candidates": names}
+    said = (await tools.call("recommend_model", question)).text
+    assert "licence cc-by-nc-4.0, no commercial use" in said
+    assert "Gemma terms" in said
+    assert "apache" not in said
