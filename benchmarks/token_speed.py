@@ -30,7 +30,7 @@ from whichweights_plugins.tokenizers._vocabulary import load as load_vocabulary
 from whichweights_plugins.tokenizers._vocabulary import places
 
 FILE_BYTES = 5_000_000
-ROUNDS = 5
+ROUNDS = 7
 SEED = (
     "def weights(self, x: int) -> int:\n    return self.table[x] * 2  # looked up\n",
     "All happy families are alike; each unhappy one is unhappy in its own way. ",
@@ -120,13 +120,13 @@ async def compared(
             await asyncio.to_thread(raw, text)
 
     await toolbox.count_tokens(models=name, text="warm")
-    # In turns, so that what else the machine does meets both; the best of each is the least
-    # disturbed one.
+    # In turns, so that what else the machine does meets both: MB/s of the least disturbed round,
+    # the share as the median of the rounds' own.
     rounds = [(await seconds_of(ours), await seconds_of(theirs)) for _ in range(ROUNDS)]
     ours_s = min(mine for mine, _ in rounds)
     theirs_s = min(raw_s for _, raw_s in rounds)
     gap = median([await longest_gap_ms(ours) for _ in range(3)])
-    share = theirs_s / ours_s
+    share = median([raw_s / mine for mine, raw_s in rounds])
     return [
         name,
         size / ours_s,

@@ -16,6 +16,9 @@ Match = Literal["id", "alias", "partial", "similar"]
 MAX_QUERY_CHARACTERS = 256
 """Longer than any name; longer queries match nothing, at no cost."""
 
+_REMEMBERED = 128
+"""Names nobody knows whose nearest were looked up: a comparison with every name each."""
+
 _SEPARATORS = re.compile(r"[\s_\-/]+")
 _NUMBER_AFTER_WORD = re.compile(r"(?<=[a-z])(?=\d)")
 _UNIT_APART = re.compile(r"(?<=\d) (?=[bm]\b)")
@@ -72,6 +75,7 @@ class ModelNames:
         self._entries: dict[str, _Entry] = {}
         self._ids: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._close = lru_cache(maxsize=_REMEMBERED)(self._closest)
         rows = list(rows)
         for row in rows:
             entry = _entry(row)
@@ -145,8 +149,11 @@ class ModelNames:
         return [Hit(hit.id, "partial", note) for hit in hits]
 
     def _similar(self, wanted: str) -> list[Hit]:
+        return [Hit(name, "similar") for name in self._close(wanted)]
+
+    def _closest(self, wanted: str) -> tuple[str, ...]:
         close = get_close_matches(wanted, self._names, n=8, cutoff=0.7)
-        return [Hit(name, "similar") for name in dict.fromkeys(map(self._names.__getitem__, close))]
+        return tuple(dict.fromkeys(map(self._names.__getitem__, close)))
 
 
 def _entry(row: Row) -> _Entry:

@@ -38,10 +38,10 @@ class KnowledgeApiModels(ApiModelProvider[NoSettings]):
     async def find(self, request: FindApiModel) -> Sequence[ApiModel]:
         index = await self._loaded()
         if not request.query.strip():
-            own = [row for row in index.rows if row["first_party"]]
-            return [api_model(row) for row in own[: request.limit]]
+            own = [place for place, row in enumerate(index.rows) if row["first_party"]]
+            return [_model(place) for place in own[: request.limit]]
         found = _exact(index, request.query)
-        return [api_model(index.rows[place]) for place in found[: request.limit]]
+        return [_model(place) for place in found[: request.limit]]
 
     async def status(self) -> dict[str, str]:
         index = await self._loaded()
@@ -89,6 +89,11 @@ def api_model(row: Row) -> ApiModel:
             )
         )
     return ApiModel(**fields, prices=token_prices(row), evidence=tuple(evidence))
+
+
+@cache
+def _model(place: int) -> ApiModel:
+    return api_model(_load().rows[place])
 
 
 @cache

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from whichweights_schemas.errors import InputTooLarge, ProviderFailed
 from whichweights_schemas.tokenizing import MessageRule, Tokenizer, TokenizerIdentity
 
 if TYPE_CHECKING:  # tiktoken loads at the first question, not at import
     import tiktoken
+
+T = TypeVar("T")
 
 MAX_TEXT_BYTES = 8_000_000
 """Largest text of one call in UTF-8 bytes: about a second of work (11 MB/s measured 2026-11)."""
@@ -21,6 +23,7 @@ MAX_BLANK_RUN = 900_000
 o200k_base wherever the run stands, cl100k_base before a letter (tried 2026-11)."""
 
 _STEP_CHARACTERS = 1_000_000
+_ID_BYTES = 4
 # Python counts the separators 1C to 1F as white space, the pattern's Unicode \s does not.
 _BLANKS = re.compile(r"[^\S\r\n\x1c-\x1f]+")
 # No piece of any of the split patterns runs from a letter into white space, and none looks back:
@@ -53,7 +56,8 @@ class BytePairTokenizer(Tokenizer):
         self._nfc = nfc
 
     def count(self, text: str) -> int:
-        return sum(len(self._ids(step)) for step in _steps(self._prepared(text)))
+        steps = _steps(self._prepared(text))
+        return sum(_count(self.encoding, step, self._literal) for step in steps)
 
     def encode(self, text: str) -> Sequence[int]:
         return self._ids(self._prepared(text))
@@ -83,10 +87,29 @@ def encode(encoding: tiktoken.Encoding, text: str, found: frozenset[str]) -> lis
     Raises ProviderFailed where tiktoken panics: its panic is no `Exception` and would end the
     process.
     """
+    if found:
+        return _guarded(
+            encoding,
+            lambda: encoding.encode(text, allowed_special=set(found), disallowed_special=()),
+        )
+    return _guarded(encoding, lambda: encoding.encode_ordinary(text))
+
+
+def _count(encoding: tiktoken.Encoding, text: str, found: frozenset[str]) -> int:
+    """How many ids `encode` gives, without a list of them: a tenth faster, no GIL held for it.
+
+    The buffer is that of tiktoken's own encode_to_numpy, which asks for numpy.
+    """
+    core: Any = getattr(encoding, "_core_bpe", None)
+    in_buffer = getattr(core, "encode_to_tiktoken_buffer", None)
+    if in_buffer is None:  # another version of tiktoken
+        return len(encode(encoding, text, found))
+    return _guarded(encoding, lambda: memoryview(in_buffer(text, set(found))).nbytes // _ID_BYTES)
+
+
+def _guarded(encoding: tiktoken.Encoding, work: Callable[[], T]) -> T:
     try:
-        if found:
-            return encoding.encode(text, allowed_special=set(found), disallowed_special=())
-        return encoding.encode_ordinary(text)
+        return work()
     except BaseException as error:
         if type(error).__module__ != "pyo3_runtime":
             raise

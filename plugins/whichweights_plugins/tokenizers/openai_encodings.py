@@ -49,6 +49,8 @@ class OpenAIEncodings(TokenizerProvider[OpenAIEncodingsSettings]):
         if encoding is None:
             return None
         rule = names.message_rule_of(name)
+        if encoding in self._loaded:  # a thread costs more than it would do
+            return self._tokenizer(ENCODINGS[encoding], rule)
         return await self.run_blocking(self._tokenizer, ENCODINGS[encoding], rule)
 
     async def known_names(self) -> Sequence[str]:
@@ -62,11 +64,12 @@ class OpenAIEncodings(TokenizerProvider[OpenAIEncodingsSettings]):
 
     def _tokenizer(self, facts: EncodingFacts, rule: MessageRule | None) -> Tokenizer:
         """Blocking: 0.2 to 0.8 s the first time an encoding is asked for, nothing after."""
-        with self._loading:
-            if facts.name not in self._loaded:
-                places = vocabulary.places(facts, self.settings.data_dir)
-                self._loaded[facts.name] = _build(facts, vocabulary.load(facts, places))
-            encoding, identity = self._loaded[facts.name]
+        if facts.name not in self._loaded:
+            with self._loading:  # another one may be loading: a warm one does not wait for it
+                if facts.name not in self._loaded:
+                    places = vocabulary.places(facts, self.settings.data_dir)
+                    self._loaded[facts.name] = _build(facts, vocabulary.load(facts, places))
+        encoding, identity = self._loaded[facts.name]
         kind = HarmonyTokenizer if facts.name == "o200k_harmony" else BytePairTokenizer
         return kind(encoding, identity, rule)
 

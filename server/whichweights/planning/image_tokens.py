@@ -1,8 +1,9 @@
 """How many tokens an image takes, for open families that document it: formulas by family.
 
-Each formula counts what stands in the prompt for one image, the marks around it included. The
-sources are the families' processors (transformers 5, mistral-common 1.13.1) and published
-configurations, read 2026-11; another configuration of the same model gives another count.
+Each formula counts what stands in the prompt for one image, the marks around it included. Each
+`source` names the files that were opened, on 2026-11-27, in transformers 5.24.0, mistral-common
+1.13.1 and qwen-vl-utils 0.0.14 from PyPI; `assumed` says what none of them states. Another
+configuration of the same model gives another count.
 """
 
 from __future__ import annotations
@@ -146,73 +147,101 @@ def _grids(most: int) -> Sequence[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class ImageRule:
-    """One family. `models` is searched in a model's name; `note` says what is not counted."""
+    """One family. `models` is searched in a model's name; `note` says what is not counted.
+
+    `assumed` names a figure that no opened source states, None where there is none.
+    """
 
     family: str
     models: re.Pattern[str]
     formula: ImageFormula
     source: str
     note: str | None = None
+    assumed: str | None = None
 
 
 def _rule(
-    family: str, models: str, formula: ImageFormula, source: str, note: str | None = None
+    family: str,
+    models: str,
+    formula: ImageFormula,
+    source: str,
+    note: str | None = None,
+    assumed: str | None = None,
 ) -> ImageRule:
-    return ImageRule(family, re.compile(models, re.IGNORECASE), formula, source, note)
+    return ImageRule(family, re.compile(models, re.IGNORECASE), formula, source, note, assumed)
 
 
-_PROCESSOR = "of transformers, read 2026-11"
+READ = "2026-11-27"
+"""When the sources were opened."""
+
+_TRANSFORMERS = "transformers 5.24.0, models"
+_QWEN_UTILS = "qwen-vl-utils 0.0.14, vision_process.py: 4 to 16,384 tokens an image"
+_QWEN_NOTE = (
+    "with the bounds of pixels its maker's tools set; a server may set lower ones, and the class "
+    "of transformers alone stops at 1,280 tokens"
+)
 RULES: tuple[ImageRule, ...] = (
     _rule(
         "Qwen2-VL and Qwen2.5-VL",
         r"qwen-?2(?:\.5)?-?vl",
         Grid(cell=28, min_pixels=4 * 28**2, max_pixels=16_384 * 28**2, marks=2),
-        f"Qwen2-VL processor {_PROCESSOR}; model card: 4 to 16,384 tokens an image",
-        "with the published bounds of pixels; a server may set lower ones",
+        f"Qwen2-VL processor: {_TRANSFORMERS}/qwen2_vl/image_processing_qwen2_vl.py; {_QWEN_UTILS}",
+        _QWEN_NOTE,
     ),
     _rule(
         "Qwen3-VL",
         r"qwen-?3-?vl",
         Grid(cell=32, min_pixels=64 * 32**2, max_pixels=16_384 * 32**2, marks=2),
-        f"Qwen2-VL processor {_PROCESSOR}; preprocessor_config.json of Qwen3-VL",
-        "with the published bounds of pixels; a server may set lower ones",
+        f"Qwen2-VL processor, which Qwen3-VL uses: {_TRANSFORMERS}/qwen2_vl/"
+        f"image_processing_qwen2_vl.py and qwen3_vl/processing_qwen3_vl.py; {_QWEN_UTILS}",
+        _QWEN_NOTE,
+        "that an image has at least 65,536 pixels, as copies of its preprocessor_config.json say; "
+        "matters below 256 x 256",
     ),
     _rule(
         "Gemma 3",
         r"gemma-?3-(?:4|12|27)b",
         Fixed(256 + 4),
-        f"Gemma 3 processor {_PROCESSOR}: 256 soft tokens, two marks, a blank line on each side",
+        f"{_TRANSFORMERS}/gemma3/processing_gemma3.py: 256 soft tokens, two marks, a blank line on "
+        "each side",
         "pan and scan, which is off by default, is not counted; a blank line may join with others",
     ),
     _rule(
         "LLaVA-1.5",
         r"llava-(?:v?1\.5)",
         Fixed(576),
-        f"LLaVA processor {_PROCESSOR}: (336 / 14)^2 patches",
+        f"{_TRANSFORMERS}/llava/configuration_llava.py: (336 / 14)^2 patches, image_seq_length 576",
     ),
     _rule(
         "Llama 4",
         r"llama-?4-",
         CanvasTiles(side=336, most=16, a_tile=144),
-        f"Llama 4 processor {_PROCESSOR}",
+        f"{_TRANSFORMERS}/llama4/image_processing_llama4.py and processing_llama4.py, the defaults "
+        "of which its convert_llama4_weights_to_hf.py writes into the checkpoints",
     ),
     _rule(
         "InternVL2 to InternVL3.5",
-        r"internvl(?:2|2[._]5|3|3[._]5)-",
+        r"internvl(?:2|2[._]5|3|3[._]5)-(?!.*flash)",
         AspectTiles(side=448, most=12, a_tile=256, marks=2),
-        "dynamic_preprocess of the InternVL model cards, at most 12 tiles; read 2026-11",
+        f"{_TRANSFORMERS}/internvl/processing_internvl.py and got_ocr2/image_processing_got_ocr2"
+        ".py; dynamic_preprocess in a copy of the model card of InternVL3-1B: at most 12 tiles",
+        assumed="that InternVL2, 2.5 and 3.5 take the tiles of InternVL3: their cards were not "
+        "opened",
     ),
     _rule(
         "Pixtral 12B",
         r"pixtral-12b",
         Rows(cell=16, longest=1024),
-        "image encoder of mistral-common 1.13.1; params.json of Pixtral 12B",
+        "mistral-common 1.13.1, tokens/tokenizers/image.py and the `image` of data/"
+        "tekken_240911.json: patches of 16, at most 1,024",
     ),
     _rule(
         "Mistral Small 3.1 and 3.2",
         r"mistral-small-3\.[12]-",
         Rows(cell=28, longest=1540),
-        "image encoder of mistral-common 1.13.1; params.json of Mistral Small 3.1",
+        "mistral-common 1.13.1, tokens/tokenizers/image.py; "
+        f"{_TRANSFORMERS}/mistral3/configuration_mistral3.py: patches of 14 merged by 2, at most "
+        "1,540",
     ),
 )
 """First match wins."""

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from whichweights.answering import EvidenceLog
-from whichweights.planning.image_tokens import MAX_ASPECT_RATIO, RULES, ImageRule, image_rule_of
+from whichweights.planning.image_tokens import (
+    MAX_ASPECT_RATIO,
+    READ,
+    RULES,
+    ImageRule,
+    image_rule_of,
+)
 from whichweights.resolve.tokenizers import CountedModel
 from whichweights.tools._token_input import GivenImage, TokenInput
 from whichweights_schemas.errors import InvalidArgument
@@ -15,10 +21,13 @@ def image_tokens(counted: CountedModel, given: TokenInput, record: EvidenceLog) 
         return 0
     rule = _rule(counted, given.images[0])
     total = sum(_tokens(rule, image) for image in given.images)
-    record.add("counts.image_tokens", "computed", rule.source, note=rule.note)
+    record.add("counts.image_tokens", "computed", rule.source, date=READ, note=rule.note)
+    if rule.assumed:
+        record.add("counts.image_tokens", "assumed", rule.assumed, date=READ)
     record.warn(
         f"{counted.name}: images by the documented formula of {rule.family}: {total:,} tokens"
         + (f"; {rule.note}" if rule.note else "")
+        + (f"; assumed: {rule.assumed}" if rule.assumed else "")
     )
     return total
 
@@ -54,6 +63,6 @@ def _tokens(rule: ImageRule, image: GivenImage) -> int:
         raise InvalidArgument(
             f"{image.field} is more than {MAX_ASPECT_RATIO} times as long as wide",
             field=image.field,
-            hint="such images are refused by the models' own processors",
+            hint="Qwen's processor refuses such images; cut it, or leave it out",
         )
     return rule.formula.tokens(image.width, image.height)

@@ -44,6 +44,17 @@ async def test_an_image_adds_the_tokens_of_its_familys_formula(tools: Toolbox, m
     assert any("documented formula" in warning for warning in answer.warnings)
 
 
+async def test_what_no_opened_source_states_is_said_to_be_assumed(
+    tools: Toolbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "Qwen3-VL-8B-Instruct", byte_level())
+    answer = await tools.count_tokens(models="./Qwen3-VL-8B-Instruct", messages=[message(IMAGE)])
+    entries = [e for e in answer.evidence if "counts.image_tokens" in e.fields]
+    assert [entry.basis for entry in entries] == ["computed", "assumed"]
+    assert any("assumed: that an image has at least 65,536" in said for said in answer.warnings)
+
+
 @pytest.mark.parametrize(
     "part",
     [
