@@ -32,7 +32,7 @@ class TextFile:
 
 @dataclass
 class TextFiles:
-    """What was read, and what was passed over: binary, too large or unreadable."""
+    """What was read, and what was passed over: binary or not UTF-8, too large, unreadable."""
 
     files: list[TextFile] = field(default_factory=list[TextFile])
     binary: int = 0
@@ -55,7 +55,8 @@ def read_text_files(path: str, roots: Sequence[Path] | None) -> TextFiles:
     """The text files of a path, by name. Blocking.
 
     Links are not followed, folders of version control not entered. Raises PathNotAllowed outside
-    the roots, InvalidArgument where nothing is, InputTooLarge beyond the limits.
+    the roots, InvalidArgument where nothing is or the one file named is no text, InputTooLarge
+    beyond the limits.
     """
     given = Path(path).expanduser()
     real = given.resolve()
@@ -69,11 +70,16 @@ def read_text_files(path: str, roots: Sequence[Path] | None) -> TextFiles:
         raise InvalidArgument(f"{path} does not exist", field="path", hint="check the path")
     found = TextFiles()
     if real.is_file():
-        _take(real, real.name, found)
+        _take(real, _shown(real.name), found)
+        _refuse_uncounted(path, found)
         return found
+    if not real.is_dir():
+        raise InvalidArgument(
+            f"{path} is neither a file nor a folder", field="path", hint="name one of these"
+        )
     total = 0
-    for count, file in enumerate(_walk(real, _rules_above(real)), start=1):
-        total += _take(file, file.relative_to(real).as_posix(), found)
+    for count, file in enumerate(_walk(real, _rules_above(real), found), start=1):
+        total += _take(file, _shown(file.relative_to(real).as_posix()), found)
         if count > MAX_FILES or total > MAX_TOTAL_BYTES:
             raise InputTooLarge(
                 f"{path} holds more than {MAX_FILES:,} files or {MAX_TOTAL_BYTES:,} bytes of text",
@@ -81,6 +87,24 @@ def read_text_files(path: str, roots: Sequence[Path] | None) -> TextFiles:
                 hint="name a folder inside it",
             )
     return found
+
+
+def _refuse_uncounted(path: str, found: TextFiles) -> None:
+    """A file that was named and passed over has no count: 0 would be wrong."""
+    if found.too_large:
+        raise InputTooLarge(
+            f"{path} is larger than {MAX_FILE_BYTES:,} bytes",
+            field="path",
+            hint="split the file and add the counts up",
+        )
+    if found.skipped:
+        why = "is binary or not in UTF-8" if found.binary else "cannot be read"
+        raise InvalidArgument(f"{path} {why}", field="path", hint="name a text file in UTF-8")
+
+
+def _shown(name: str) -> str:
+    """A name whose bytes are no UTF-8 could not stand in an answer."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def allowed_roots(roots: Sequence[Path] | None) -> tuple[Path, ...]:
@@ -92,12 +116,13 @@ def allowed_roots(roots: Sequence[Path] | None) -> tuple[Path, ...]:
     return () if current in too_wide else (current,)
 
 
-def _walk(folder: Path, rules: tuple[_Ignored, ...]) -> Iterator[Path]:
+def _walk(folder: Path, rules: tuple[_Ignored, ...], found: TextFiles) -> Iterator[Path]:
     own = _rules_of(folder)
     rules = (*rules, own) if own else rules
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
+        found.unreadable += 1
         return
     for entry in entries:
         path = folder / entry.name
@@ -107,7 +132,7 @@ def _walk(folder: Path, rules: tuple[_Ignored, ...]) -> Iterator[Path]:
         if _is_ignored(path, is_folder, rules):
             continue
         if is_folder:
-            yield from _walk(path, rules)
+            yield from _walk(path, rules, found)
         elif entry.is_file(follow_symlinks=False):
             yield path
 

@@ -55,9 +55,10 @@ class Counted:
 class Clock:
     """The time all counting of one call may take, and how far it is."""
 
-    def __init__(self, size_bytes: int, models: int) -> None:
-        self._total = max(1, size_bytes) * models
-        self._seconds = SECONDS_PER_MEGABYTE * max(1.0, self._total / _MEGABYTE)
+    def __init__(self, given: TokenInput, models: int) -> None:
+        self._characters = sum(map(len, given.texts)) * models
+        megabytes = (given.size.bytes or 0) * models / _MEGABYTE
+        self._seconds = SECONDS_PER_MEGABYTE * max(1.0, megabytes)
         self._deadline = anyio.current_time() + self._seconds
         self._done = 0
 
@@ -70,10 +71,12 @@ class Clock:
             hint="count less at once, or fewer models",
         )
 
-    async def advance(self, size_bytes: int, name: str) -> None:
-        """Report that so many bytes are counted."""
-        self._done += size_bytes
-        await report_progress(self._done, self._total, f"counting for {name}")
+    async def advance(self, characters: int, name: str) -> None:
+        """Report that so many characters are counted."""
+        if not characters:  # progress must grow
+            return
+        self._done += characters
+        await report_progress(self._done, self._characters, f"counting for {name}")
 
 
 async def counted_by_tokenizer(

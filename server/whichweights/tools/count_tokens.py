@@ -54,14 +54,14 @@ async def run(arguments: CountTokensArguments, session: ProviderSession) -> Coun
     ModelNotFound, AmbiguousModel, ProviderTimeout.
     """
     given = await token_input(arguments, session)
-    clock = Clock(given.size.bytes or 0, len(arguments.models))
+    clock = Clock(given, len(arguments.models))
     call = _Call(arguments, session, given, clock, EvidenceLog())
     counts, words = await _counted(call)
     size = given.size.model_copy(update={"words": words})
     if given.files is not None and given.files.skipped:
         call.record.warn(
-            f"{given.files.skipped:,} files were not counted: {given.files.binary:,} binary, "
-            f"{given.files.too_large:,} too large, {given.files.unreadable:,} unreadable"
+            f"{given.files.skipped:,} files were not counted: {given.files.binary:,} binary or "
+            f"not UTF-8, {given.files.too_large:,} too large, {given.files.unreadable:,} unreadable"
         )
     return CountTokensResult(
         counts=tuple(_with_words(count, words) for count in counts),

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,43 @@ def test_binaries_are_passed_over_and_counted(tmp_path: Path, monkeypatch: pytes
     found = read_text_files(str(tmp_path), [tmp_path])
     assert [file.text for file in found.files] == ["text", "with a mark"]
     assert (found.binary, found.too_large, found.unreadable, found.skipped) == (2, 1, 0, 3)
+
+
+def test_a_file_that_was_named_and_is_no_text_is_refused_not_counted_as_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    put(tmp_path, {"nul.bin": b"abc\0def", "latin.txt": b"Gr\xf6\xdfe", "large.txt": "x" * 50})
+    monkeypatch.setattr(text_files, "MAX_FILE_BYTES", 40)
+    for name in ("nul.bin", "latin.txt"):
+        with pytest.raises(InvalidArgument, match="not in UTF-8"):
+            read_text_files(str(tmp_path / name), [tmp_path])
+    with pytest.raises(InputTooLarge, match="larger than 40 bytes"):
+        read_text_files(str(tmp_path / "large.txt"), [tmp_path])
+
+
+def test_a_folder_that_cannot_be_listed_counts_as_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    put(tmp_path, {"a.txt": "text", "closed/b.txt": "text"})
+    listed = os.scandir
+
+    def guarded(folder: Path):
+        if folder.name == "closed":
+            raise PermissionError(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(text_files.os, "scandir", guarded)
+    found = read_text_files(str(tmp_path), [tmp_path])
+    assert ([file.name for file in found.files], found.unreadable) == (["a.txt"], 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no such name and no such file")
+def test_odd_names_and_kinds_of_files_do_not_break_an_answer(tmp_path: Path):
+    (tmp_path / os.fsdecode(b"bad\xff.txt")).write_text("text", encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe")
+    assert names(tmp_path) == ["bad\N{REPLACEMENT CHARACTER}.txt"]
+    with pytest.raises(InvalidArgument, match="neither a file nor a folder"):
+        names(tmp_path / "pipe", tmp_path)
 
 
 def test_links_are_not_followed_and_version_control_not_entered(tmp_path: Path):

@@ -181,7 +181,7 @@ async def test_a_model_that_is_not_at_hand_names_the_command_that_fetches_it(too
 
 
 async def test_a_folder_is_counted_file_by_file(tmp_path: Path):
-    (tmp_path / "a.py").write_text("x = 1\n" * 100, encoding="utf-8")
+    (tmp_path / "a.py").write_text("x = 1  # é\n" * 100, encoding="utf-8")
     (tmp_path / "b.md").write_text("hello world", encoding="utf-8")
     (tmp_path / "c.bin").write_bytes(b"\0\1\2")
     (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")
