@@ -53,7 +53,7 @@ def toolbox(*providers: type[AnyProvider]) -> Toolbox:
     return Toolbox(registry, tool_specs())
 
 
-def broken(base: type[AnyProvider], way: Way, *methods: str) -> type[AnyProvider]:
+def broken(base: type[AnyProvider], way: Callable[..., object], *methods: str) -> type[AnyProvider]:
     return type(
         f"Broken{base.__name__}", (base,), {**dict.fromkeys(methods, way), "__module__": ""}
     )
