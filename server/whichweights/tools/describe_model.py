@@ -24,7 +24,7 @@ from whichweights_schemas.attention import (
     ParallelMixers,
     SlidingAttention,
 )
-from whichweights_schemas.errors import ModelNotFound, UnsupportedArchitecture
+from whichweights_schemas.errors import ModelNotFound, OperatorError, UnsupportedArchitecture
 from whichweights_schemas.models import ExpertsFeedForward, ModelRef, ModelSpec
 from whichweights_schemas.providers import ModelProvider
 from whichweights_schemas.requests import ModelQuestion
@@ -136,9 +136,13 @@ async def _asked(
     if resolved.provider != "generic":
         rows = await session.one(ModelProvider, resolved.provider, rows_of)
         if named and not rows:
-            rows = await session.first(
-                ModelProvider, rows_of, where=lambda p: p.may_know(resolved.spec.id)
-            )
+            try:
+                rows = await session.first(
+                    ModelProvider, rows_of, where=lambda p: p.may_know(resolved.spec.id)
+                )
+            except OperatorError as refusal:  # what is known of the model still answers
+                record.unknown(what, refusal.message)
+                return None
     if not rows:
         asked = "nobody" if named else f"provider {resolved.provider}"
         hint = "" if named else f'; fields=["{what}"] asks the Hub too'

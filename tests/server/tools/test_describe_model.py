@@ -1,9 +1,16 @@
 """describe_model: what the catalogue knows, what follows from it, and what nobody knows."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from whichweights.registry import Registry
+from whichweights.testing import FakeModels
 from whichweights.toolbox import Toolbox
+from whichweights.tools import tool_specs
 from whichweights_schemas.errors import AmbiguousModel, InvalidArgument, ModelNotFound, Offline
+from whichweights_schemas.models import ModelFile
+from whichweights_schemas.requests import ModelQuestion
 from whichweights_schemas.tools.describe_model import DescribeModelResult
 
 SECTIONS = (
@@ -187,3 +194,23 @@ async def test_words_of_hosted_models_get_their_ids(tools: Toolbox):
     assert all("sonnet" in name for name in caught.value.suggestions)
     again = await tools.call("describe_model", {"model": caught.value.suggestions[0]})
     assert not again.is_error
+
+
+async def test_a_known_model_is_described_though_its_files_are_out_of_reach():
+    class Unreachable(FakeModels):
+        async def files(self, request: ModelQuestion) -> Sequence[ModelFile]:
+            raise Offline("the Hub cannot be reached", hint="try again")
+
+    class Here(Unreachable):
+        async def files(self, request: ModelQuestion) -> Sequence[ModelFile]:
+            return ()
+
+    registry = Registry(entry_points=())
+    registry.add("here", Here)
+    registry.add("there", Unreachable)
+    answer = await Toolbox(registry, tool_specs()).describe_model(
+        model="fake/Fake-1B", fields=["context", "files"]
+    )
+    assert answer.context is not None
+    assert answer.files is None
+    assert any(e.field == "files" and "cannot be reached" in e.reason for e in answer.unknown)
