@@ -2,13 +2,14 @@
 
 import ast
 import itertools
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whichweights.transports._wire import complete_lines
+from whichweights.transports._wire import complete_lines, without_lone_surrogates
 
 SERVER = Path(__file__).parents[2] / "server"
 POSIX_ONLY = frozenset({"fcntl", "grp", "pwd", "resource", "termios", "tty"})
@@ -27,6 +28,21 @@ def test_every_ended_line_arrives_once_and_in_order(lines: list[bytes]):
     wanted = [line for whole in lines for line in whole.split(b"\n")]
     data = b"".join(line + b"\r\n" for line in wanted)
     assert list(complete_lines([data, b"not ended"])) == [w.strip() for w in wanted if w.strip()]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r'"a\ud800b"', "a\ufffdb"),
+        (r'"\udc00\ud83d"', "\ufffd\ufffd"),
+        (r'"\uD83D\uDE00"', "\U0001f600"),
+        (r'"\ud800\ud83d\ude00"', "\ufffd\U0001f600"),
+        (r'"\\ud800"', r"\ud800"),
+        (r'"\n\u00e9"', "\n\u00e9"),
+    ],
+)
+def test_half_a_surrogate_pair_becomes_a_replacement_character(written: str, read: str):
+    assert json.loads(without_lone_surrogates(written)) == read
 
 
 @pytest.mark.parametrize("module", sorted(SERVER.rglob("*.py")), ids=lambda path: path.name)

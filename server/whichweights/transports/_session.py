@@ -17,7 +17,7 @@ from mcp.server.stdio import stdio_server
 from whichweights.app import Opener, build_server, default_opener, lend
 from whichweights.mcp_adapter import WhichweightsServer, run_over
 from whichweights.transports._stopping import Stopping, end_now
-from whichweights.transports._wire import Wire, complete_lines
+from whichweights.transports._wire import Wire, complete_lines, without_lone_surrogates
 from whichweights_schemas.errors import WhichweightsError
 
 GRACE_S = 0.5
@@ -86,7 +86,7 @@ class _Lines:
     async def __aiter__(self) -> AsyncIterator[str]:
         while (line := await self._queue.get()) is not None:
             self._room.release()
-            yield line.decode("utf-8", errors="replace")
+            yield without_lone_surrogates(line.decode("utf-8", errors="replace"))
 
     def _close(self) -> None:
         self._queue.put_nowait(None)

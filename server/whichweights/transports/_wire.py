@@ -7,12 +7,17 @@ loaded. Afterwards `print`, a C library's `write(1, ...)` and a child process al
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 _CHUNK_BYTES = 1 << 16
+_PAIR_OR_LONE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ def complete_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
             parts = [piece]
             if line:
                 yield line
+
+
+def without_lone_surrogates(line: str) -> str:
+    r"""The JSON text with U+FFFD for half a pair (`\ud800`), which is no character.
+
+    JSON's grammar allows it; the SDK's parser refuses the line and its request is never answered.
+    """
+    if "\\ud" not in line and "\\uD" not in line:
+        return line
+    return _PAIR_OR_LONE.sub(lambda found: "\\ufffd" if found["lone"] else found[0], line)
 
 
 def claim(*, stdin: bool = True) -> Wire:
