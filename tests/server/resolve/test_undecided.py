@@ -1,7 +1,7 @@
 """A provider that is late or fails leaves a question undecided: the name is not unknown by that."""
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Never
 
 import anyio
@@ -43,7 +43,7 @@ async def fail(*_: object) -> Never:
 
 WAYS = [(hang, ProviderTimeout, "no answer within"), (fail, ProviderFailed, "table is damaged")]
 ways = pytest.mark.parametrize(("way", "error", "why"), WAYS)
-Way = Callable[..., Awaitable[Any]]
+Way = Callable[..., Any]
 
 
 def toolbox(*providers: type[AnyProvider]) -> Toolbox:
