@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from whichweights_plugins.knowledge._tables import Row
@@ -19,7 +19,7 @@ MAX_QUERY_CHARACTERS = 256
 _REMEMBERED = 128
 """Names nobody knows whose nearest were looked up: a comparison with every name each."""
 
-_SEPARATORS = re.compile(r"[\s_\-/]+")
+_SEPARATORS = str.maketrans("_-/", "   ")
 _NUMBER_AFTER_WORD = re.compile(r"(?<=[a-z])(?=\d)")
 _UNIT_APART = re.compile(r"(?<=\d) (?=[bm]\b)")
 _BARE_SIZE = re.compile(r"(\d+x ?)?\d+(\.\d+)? ?[bmt]")
@@ -35,7 +35,7 @@ _QUANTIZED = re.compile(
 
 def normalise(text: str) -> str:
     """Lower case, runs of space, `_`, `-` and `/` as one space."""
-    return _SEPARATORS.sub(" ", text.lower()).strip()
+    return " ".join(text.lower().translate(_SEPARATORS).split())
 
 
 @lru_cache(maxsize=4096)
@@ -72,19 +72,16 @@ class ModelNames:
     """Index of the names of all rows; rows are not validated for it."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        self._entries: dict[str, _Entry] = {}
-        self._ids: dict[str, str] = {}
+        self._rows = {row["id"]: row for row in rows}
+        self._ids = {identifier.lower(): identifier for identifier in self._rows}
         self._names: dict[str, str] = {}
         self._close = lru_cache(maxsize=_REMEMBERED)(self._closest)
-        rows = list(rows)
-        for row in rows:
-            entry = _entry(row)
-            self._entries[entry.id] = entry
-            self._ids[entry.id.lower()] = entry.id
+        for row in self._rows.values():
             for alias in row.get("aliases", ()):
                 for name in {alias, _bare(alias)}:
-                    self._names.setdefault(canonical(name), entry.id)
-        for row in rows:  # an alias is a choice the table made, a bare name gives way to it
+                    self._names.setdefault(canonical(name), row["id"])
+        # An alias is a choice the table made, a bare name gives way to it.
+        for row in self._rows.values():
             for name in (row["display_name"], row["id"], _bare(row["id"])):
                 self._names.setdefault(canonical(name), row["id"])
 
@@ -109,8 +106,13 @@ class ModelNames:
         """The id as the catalogue writes it, whatever its case."""
         return self._ids.get(identifier.lower())
 
+    @cached_property
+    def _entries(self) -> list[_Entry]:
+        """Only a part of a name needs them: most questions name a model whole."""
+        return [_entry(row) for row in self._rows.values()]
+
     def _short_name_note(self, identifier: str, wanted: str) -> str | None:
-        entry = self._entries[identifier]
+        entry = _entry(self._rows[identifier])
         if entry.kind != "instruct" or entry.base_model is None or _INSTRUCT & {*wanted.split()}:
             return None
         base = [word for word in canonical(_bare(entry.base_model)).split() if word not in _BASE]
@@ -120,7 +122,7 @@ class ModelNames:
 
     def _containing(self, wanted: str) -> list[Hit]:
         words = frozenset(wanted.split())
-        found = [entry for entry in self._entries.values() if words <= entry.words]
+        found = [entry for entry in self._entries if words <= entry.words]
         if not words & _BASE:
             tuned = {(entry.base_model, entry.family) for entry in found}
             found = [entry for entry in found if (entry.id, entry.family) not in tuned]
@@ -140,7 +142,7 @@ class ModelNames:
         """The original behind the name of a quantized copy, whoever published it."""
         full = canonical(_bare(typed))
         name = _FILE_DOT.sub(" ", full)
-        rest = _SEPARATORS.sub(" ", _QUANTIZED.sub(" ", name)).strip()
+        rest = normalise(_QUANTIZED.sub(" ", name))
         if rest == full or not rest or _BARE_SIZE.fullmatch(rest):
             return []
         note = "the original of a quantized copy; the files of the copy were not looked up"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from whichweights.planning.formats._sources import AS_OF, GGML_BLOCKS
@@ -100,6 +101,7 @@ def padded(size_bytes: int) -> int:
     return -(-size_bytes // GGUF_ALIGNMENT_BYTES) * GGUF_ALIGNMENT_BYTES
 
 
+@lru_cache(maxsize=4096)  # the layers of a model repeat their shapes
 def tensor_bytes(type_name: str, elements: int, row_length: int) -> int:
     """Exact bytes of a tensor of `elements` weights in rows of `row_length`, without padding.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from whichweights.planning.formats._mixture_roles import (
@@ -139,11 +140,34 @@ class MixturePlan:
 
 
 class _Entry(NamedTuple):
+    """A tensor and what follows from it alone; `kept` is its plan where no type quantizes it."""
+
     tensor: Tensor
     role: Role
     block: int
-    quantizable: bool
     elements: int
+    kept: TensorPlan | None
+
+
+_KEPT: Final = ("a", "never quantized: keeps its type")
+
+
+def _entry(tensor: Tensor, block: int, role: Role, quantizable: bool) -> _Entry:
+    elements, kept = tensor.elements, None
+    if not quantizable:
+        size = tensor_bytes(tensor.source_type, elements, tensor.row_length)
+        kept = TensorPlan(tensor.name, tensor.source_type, elements, size, *_KEPT, False)
+    return _Entry(tensor, role, block, elements, kept)
+
+
+@lru_cache(maxsize=1024)
+def _part(name: str, shape: tuple[int, ...]) -> tuple[Role, bool]:
+    """Role, and whether it is quantizable, by the name without the number: layers repeat both."""
+    return role_of(name), is_quantizable(name, shape)
+
+
+def _unnumbered(name: str, block: int) -> str:
+    return name if block < 0 else name[name.index(".", len("blk.")) :]
 
 
 class TensorTable:
@@ -155,13 +179,7 @@ class TensorTable:
     def __init__(self, tensors: Iterable[Tensor]) -> None:
         ordered = sorted((block_number(tensor.name), tensor.name, tensor) for tensor in tensors)
         self.entries = tuple(
-            _Entry(
-                tensor,
-                role_of(name),
-                block,
-                is_quantizable(name, tensor.shape),
-                tensor.elements,
-            )
+            _entry(tensor, block, *_part(_unnumbered(name, block), tensor.shape))
             for block, name, tensor in ordered
         )
         self.has_output = any(entry.role is Role.OUTPUT for entry in self.entries)
@@ -181,6 +199,9 @@ _WORDS: Final = {
     Role.FFN_GATE: "gate projection",
     Role.FFN_UP: "up projection",
 }
+
+
+_ENDS: Final = (Role.OUTPUT, Role.TOKEN_EMBEDDING)
 
 
 class _Choice(NamedTuple):
@@ -264,12 +285,10 @@ class _Mixer:
 
     def plan(self, entry: _Entry) -> TensorPlan:
         """Decide one tensor and count it."""
+        if entry.kept is not None:
+            return entry.kept
         choice = self._choose(entry)
-        needs = (
-            entry.quantizable
-            and entry.role not in (Role.OUTPUT, Role.TOKEN_EMBEDDING)
-            and self._needs_imatrix(choice.type)
-        )
+        needs = entry.role not in _ENDS and self._needs_imatrix(choice.type)
         size = tensor_bytes(choice.type, entry.elements, entry.tensor.row_length)
         return TensorPlan(entry.tensor.name, choice.type, entry.elements, size, *choice[1:], needs)
 
@@ -277,8 +296,6 @@ class _Mixer:
         return kind in _IMATRIX_TYPES or (kind == "Q2_K" and self._kind.name == "Q2_K_S")
 
     def _choose(self, entry: _Entry) -> _Choice:
-        if not entry.quantizable:
-            return _Choice(entry.tensor.source_type, "a", "never quantized: keeps its type")
         override = self._overrides.get(entry.role)
         if override is not None:
             chosen = _Choice(block_type(override).name, "option", "type given for this tensor")
