@@ -12,35 +12,37 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from whichweights_schemas._base import Settings as Settings  # plugins derive theirs from it
-from whichweights_schemas.accelerators import Accelerator, DeviceReading
-from whichweights_schemas.api_models import ApiModel, TokenPrices
 from whichweights_schemas.evidence import ProviderKind
-from whichweights_schemas.languages import (
-    DevicePrice,
-    LanguageEvidence,
-    LanguageScore,
-    ModelScore,
-    ScoreEvidence,
-)
-from whichweights_schemas.models import ModelFile, ModelRef, ModelRelative, ModelSpec
-from whichweights_schemas.requests import (
-    CandidateFilter,
-    FindApiModel,
-    FindModel,
-    LanguageQuestion,
-    LeadersQuestion,
-    LookupAccelerator,
-    ModelQuestion,
-    PriceQuestion,
-    RemoteCountRequest,
-    ScoreQuestion,
-    SkillTableQuestion,
-    TokenizerRequest,
-)
-from whichweights_schemas.tokenizing import RemoteCount, Tokenizer
+
+if TYPE_CHECKING:  # annotations only: a provider imports the shapes of its own kind
+    from whichweights_schemas.accelerators import Accelerator, DeviceReading
+    from whichweights_schemas.api_models import ApiModel, TokenPrices
+    from whichweights_schemas.languages import (
+        DevicePrice,
+        LanguageEvidence,
+        LanguageScore,
+        ModelScore,
+        ScoreEvidence,
+    )
+    from whichweights_schemas.models import ModelFile, ModelRef, ModelRelative, ModelSpec
+    from whichweights_schemas.requests import (
+        CandidateFilter,
+        FindApiModel,
+        FindModel,
+        LanguageQuestion,
+        LeadersQuestion,
+        LookupAccelerator,
+        ModelQuestion,
+        PriceQuestion,
+        RemoteCountRequest,
+        ScoreQuestion,
+        SkillTableQuestion,
+        TokenizerRequest,
+    )
+    from whichweights_schemas.tokenizing import RemoteCount, Tokenizer
 
 API_VERSION = 1
 """The contract these classes describe; the registry accepts it and the one before."""

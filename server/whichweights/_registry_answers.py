@@ -7,45 +7,64 @@ from functools import wraps
 from typing import Any, cast
 
 from whichweights_schemas.accelerators import Accelerator, DeviceReading
-from whichweights_schemas.api_models import ApiModel, TokenPrices
 from whichweights_schemas.evidence import ProviderKind
-from whichweights_schemas.languages import (
-    DevicePrice,
-    LanguageEvidence,
-    LanguageScore,
-    ModelScore,
-    ScoreEvidence,
-)
 from whichweights_schemas.models import ModelFile, ModelRef, ModelRelative, ModelSpec
 from whichweights_schemas.providers import AnyProvider
-from whichweights_schemas.tokenizing import RemoteCount, Tokenizer
 
-_ONE: dict[ProviderKind, dict[str, tuple[type, ...]]] = {
-    "models": {"spec": (ModelSpec, type(None))},
-    "tokenizers": {
-        "tokenizer": (Tokenizer, type(None)),
-        "how_to_get": (str, type(None)),
-        "count_remotely": (RemoteCount, type(None)),
-    },
-    "gpu": {"accelerators": (DeviceReading,)},
-    "languages": {"evidence": (LanguageEvidence,)},
-    "scores": {"evidence": (ScoreEvidence,)},
-    "prices": {
-        "device_price": (DevicePrice, type(None)),
-        "token_prices": (TokenPrices, type(None)),
-    },
-}
-"""Kind → method → what it may give."""
+Shapes = dict[str, tuple[type, ...]]
+"""Method → what it may give."""
 
-_MANY: dict[ProviderKind, dict[str, type]] = {
-    "models": {"find": ModelRef, "files": ModelFile, "relatives": ModelRelative},
-    "api_models": {"find": ApiModel},
-    "tokenizers": {"known_names": str},
-    "accelerators": {"lookup": Accelerator, "names": str},
-    "languages": {"leaders": LanguageScore, "fertility_families": str},
-    "scores": {"table": ModelScore},
-}
-"""Kind → method → of what it may give a sequence."""
+_NONE = type(None)
+
+
+def _promised(kind: ProviderKind) -> tuple[Shapes, Shapes]:
+    """What the methods of a kind may give: those that give one, those that give a sequence.
+
+    Shapes are imported for the kind that is asked: pydantic works on each, asked for or not.
+    """
+    match kind:
+        case "models":
+            many: Shapes = {
+                "find": (ModelRef,),
+                "files": (ModelFile,),
+                "relatives": (ModelRelative,),
+            }
+            return {"spec": (ModelSpec, _NONE)}, many
+        case "accelerators":
+            return {}, {"lookup": (Accelerator,), "names": (str,)}
+        case "gpu":
+            return {"accelerators": (DeviceReading,)}, {}
+        case "api_models":
+            from whichweights_schemas.api_models import ApiModel
+
+            return {}, {"find": (ApiModel,)}
+        case "prices":
+            from whichweights_schemas.api_models import TokenPrices
+            from whichweights_schemas.languages import DevicePrice
+
+            prices: Shapes = {
+                "device_price": (DevicePrice, _NONE),
+                "token_prices": (TokenPrices, _NONE),
+            }
+            return prices, {}
+        case "tokenizers":
+            from whichweights_schemas.tokenizing import RemoteCount, Tokenizer
+
+            one: Shapes = {
+                "tokenizer": (Tokenizer, _NONE),
+                "how_to_get": (str, _NONE),
+                "count_remotely": (RemoteCount, _NONE),
+            }
+            return one, {"known_names": (str,)}
+        case "languages":
+            from whichweights_schemas.languages import LanguageEvidence, LanguageScore
+
+            many = {"leaders": (LanguageScore,), "fertility_families": (str,)}
+            return {"evidence": (LanguageEvidence,)}, many
+        case "scores":
+            from whichweights_schemas.languages import ModelScore, ScoreEvidence
+
+            return {"evidence": (ScoreEvidence,)}, {"table": (ModelScore,)}
 
 
 def hold_to_contract(provider: AnyProvider, kind: ProviderKind) -> AnyProvider:
@@ -53,10 +72,11 @@ def hold_to_contract(provider: AnyProvider, kind: ProviderKind) -> AnyProvider:
 
     So a plugin's slip is reported under its name, as an exception it raised would be.
     """
-    for method, shapes in _ONE.get(kind, {}).items():
+    one, many = _promised(kind)
+    for method, shapes in one.items():
         _guard(provider, method, shapes, many=False)
-    for method, shape in _MANY.get(kind, {}).items():
-        _guard(provider, method, (shape,), many=True)
+    for method, shapes in many.items():
+        _guard(provider, method, shapes, many=True)
     return provider
 
 

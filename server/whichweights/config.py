@@ -23,7 +23,6 @@ value none, `whichweights:*` the built-ins only.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -146,6 +145,8 @@ def load_config(path: Path | str | None = None, environ: Mapping[str, str] | Non
 
 
 def _read(file: Path) -> Config:
+    import tomllib  # most installations have no file to read
+
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -46,6 +46,8 @@ def call(arguments: Sequence[str]) -> int:
         return _exits.USAGE
     # One answer lives for a fraction of a second: looking for cycles would be a quarter of it.
     gc.disable()
+    # Nor does it pay for pydantic to look through every installed distribution for its plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     wire = claim(stdin=False)
     with os.fdopen(wire.write_fd, "w", encoding="utf-8", errors="replace") as out:
         try:
