@@ -305,3 +305,28 @@ def test_a_call_on_an_embedded_model_loads_no_heavy_library(words: list[str]):
     )
     assert done.returncode == OK, done.stderr
     assert done.stderr == "loaded: "
+
+
+NOT_OF_A_FIT = (
+    "tomllib",
+    "whichweights.planning.ranking",
+    "whichweights.planning.training",
+    "whichweights.tools.recommend_model",
+    "whichweights_schemas.api_models",
+    "whichweights_schemas.languages",
+)
+
+
+def test_a_question_whether_a_model_fits_loads_nothing_of_other_questions():
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", WITNESS.replace(repr(HEAVY), repr(NOT_OF_A_FIT)), "call"),
+            *("estimate_vram", "model=llama 3.1 8b", "accelerators=RTX 4090"),
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == OK, done.stderr
+    assert done.stderr == "loaded: "
