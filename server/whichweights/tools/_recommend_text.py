@@ -23,7 +23,8 @@ def recommend_text(result: RecommendModelResult) -> str:
         sentences = list(result.if_nothing_fits) or []
     if result.api_alternatives:
         sentences.append(f"Hosted: {'; '.join(map(_hosted, result.api_alternatives))}.")
-    sentences.extend(f"{warning}." for warning in result.warnings[:_WARNINGS_SHOWN])
+    shown = result.warnings[:_WARNINGS_SHOWN]
+    sentences.extend(f"{warning[0].upper()}{warning[1:]}." for warning in shown)
     sentences.extend(_next(result))
     return " ".join(sentences) or "Nothing meets this request."
 
