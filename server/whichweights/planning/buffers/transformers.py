@@ -46,7 +46,7 @@ _CURRENT_BAND: Final = (0.6, 1.35)
 _CURRENT_MOE_BAND: Final = (0.6, 1.6)
 _CURRENT_SLACK: Final = (0.005, 0.03)
 """Around the rule of 5.x. From 1,900 prompt tokens on, 28 measured models lie at 0.96 to 1.10 of it
-but for Phi's (gate and up in one tensor, 1.19 to 1.29), Falcon-7B in batches and Mamba-2 scans. Only
+but for Phi (gate and up in one tensor, 1.19 to 1.29), Falcon-7B in batches and Mamba-2 scans. Only
 four models have experts; kernels, devices and versions may differ more."""
 
 _CURRENT_SOURCE: Final = (
